@@ -1,0 +1,1 @@
+//! Between packets and transport.

@@ -1,0 +1,65 @@
+//! The one secret of a host. Initial sequence numbers, ports, timestamp offsets and hash keys all derive from it.
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use siphasher::sip::{SipHasher13, SipHasher24};
+
+/// 32 octets from a good source of entropy; in a simulation, from the seed.
+///
+/// Equal secrets give equal hosts: that is what makes a run repeatable, and why a production host must draw its own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret([u8; 32]);
+
+/// What a derived key is for. Two purposes never share a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub(crate) enum Purpose {
+    InitialSequence = 1,
+    EphemeralPort = 2,
+    TimestampOffset = 3,
+    Demux = 4,
+    IpIdentification = 5,
+    Challenge = 6,
+}
+
+impl Secret {
+    /// Wraps 32 octets of entropy.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// A key of 16 octets for one purpose.
+    fn key(&self, purpose: Purpose) -> [u8; 16] {
+        let mut key = [0; 16];
+        for (half, out) in key.chunks_exact_mut(8).enumerate() {
+            let mut hasher = SipHasher24::new_with_key(&first_half(&self.0));
+            self.0.hash(&mut hasher);
+            (purpose as u64).hash(&mut hasher);
+            half.hash(&mut hasher);
+            out.copy_from_slice(&hasher.finish().to_le_bytes());
+        }
+        key
+    }
+
+    /// SipHash-2-4 keyed for `purpose`: for values that leave the host.
+    pub(crate) fn prf(&self, purpose: Purpose) -> SipHasher24 {
+        SipHasher24::new_with_key(&self.key(purpose))
+    }
+
+    /// SipHash-1-3 keyed for `purpose`: for tables that stay inside.
+    pub(crate) fn table_hasher(&self, purpose: Purpose) -> SipHasher13 {
+        SipHasher13::new_with_key(&self.key(purpose))
+    }
+}
+
+fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&bytes[..16]);
+    half
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}

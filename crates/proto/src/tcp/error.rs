@@ -1,0 +1,99 @@
+//! What can go wrong, one small enum per verb, and how a connection ended.
+
+use core::fmt;
+
+/// Why a connect could not begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Every ephemeral port towards this destination is taken.
+    #[error("no ephemeral port is free towards this destination")]
+    NoPorts,
+    /// No interface leads there.
+    #[error("no route to this destination")]
+    NoRoute,
+    /// The pair of addresses and ports is in use, or still in TIME-WAIT.
+    #[error("this pair of addresses and ports is in use or in TIME-WAIT")]
+    AddrInUse,
+    /// The chosen source address belongs to no interface, or is of the other family.
+    #[error("the source address does not belong to this host")]
+    NotLocal,
+    /// The host holds as many connections as it may.
+    #[error("the bound on connections is reached")]
+    Limit,
+}
+
+/// Why a listen could not begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// Somebody listens there already.
+    #[error("the address is in use")]
+    AddrInUse,
+    /// The address belongs to no interface.
+    #[error("the address does not belong to this host")]
+    NotLocal,
+    /// Eight different lifetimes of TIME-WAIT are in use already.
+    #[error("too many different MSL values on one host (at most eight)")]
+    TooManyLifetimes,
+}
+
+/// Why nothing can be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Nothing has arrived yet: wait for `Event::Readable`.
+    #[error("nothing to read yet")]
+    Blocked,
+    /// The connection ended in this way before its end of text.
+    #[error("{0}")]
+    Ended(CloseReason),
+}
+
+/// Why nothing can be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// No room in the send buffer: wait for `Event::Writable`.
+    #[error("the send buffer is full")]
+    Blocked,
+    /// This side has closed.
+    #[error("this side of the connection is closed")]
+    Closed,
+    /// The connection ended in this way.
+    #[error("{0}")]
+    Ended(CloseReason),
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Both FINs were acknowledged.
+    Graceful,
+    /// The peer sent RST.
+    Reset,
+    /// The peer answered our SYN with RST.
+    Refused,
+    /// Nothing came back in time: the peer is silent, or kept its half open past the limit.
+    TimedOut,
+    /// ICMP said that the destination cannot be reached, while opening.
+    Unreachable,
+    /// This side gave up: `abort`, or close with unread text.
+    Aborted,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Graceful => "closed in order",
+            Self::Reset => "connection reset by peer",
+            Self::Refused => "connection refused",
+            Self::TimedOut => "connection timed out",
+            Self::Unreachable => "destination unreachable",
+            Self::Aborted => "connection aborted by this side",
+        })
+    }
+}
+
+impl core::error::Error for CloseReason {}
