@@ -76,7 +76,13 @@ pub struct InterfaceConfig {
 
 impl Default for InterfaceConfig {
     fn default() -> Self {
-        Self { addresses: Vec::new(), default_route: true, mtu: 1500, checksum_offload: false, segmentation_offload: false }
+        Self {
+            addresses: Vec::new(),
+            default_route: true,
+            mtu: 1500,
+            checksum_offload: false,
+            segmentation_offload: false,
+        }
     }
 }
 
@@ -218,7 +224,12 @@ impl Host {
     // ---- B. what happened ----
 
     /// Frames arrived at an interface. All of them are processed before anything leaves.
-    pub fn handle_frames(&mut self, now: Instant, interface: InterfaceId, frames: &mut dyn Iterator<Item = Frame>) {
+    pub fn handle_frames(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        frames: &mut dyn Iterator<Item = Frame>,
+    ) {
         todo!()
     }
 
@@ -245,7 +256,12 @@ impl Host {
     }
 
     /// Begins to open a connection: `Event::Connected` or `Event::Closed` follows.
-    pub fn connect(&mut self, now: Instant, remote: SocketAddr, config: ConnectConfig) -> Result<ConnectionId, ConnectError> {
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        config: ConnectConfig,
+    ) -> Result<ConnectionId, ConnectError> {
         todo!()
     }
 
