@@ -10,6 +10,7 @@ use super::{u16_at, u32_at};
 use crate::DropReason;
 use core::net::IpAddr;
 
+pub(crate) use quote::transport_v6;
 pub use quote::{Quote, QuotedTcp, QuotedTransport};
 
 /// Octets before the body of every message treated here.
@@ -73,6 +74,14 @@ impl<'a> IcmpView<'a> {
     /// What follows the header: the octets of an echo, or the packet that an error quotes.
     pub fn body(&self) -> &'a [u8] {
         self.bytes.get(ICMP_HEADER_LEN..).unwrap_or_default()
+    }
+
+    /// Whether it reports an error or redirects, so that it is never answered (RFC 1122 §3.2.2, RFC 4443 §2.4 e).
+    pub const fn is_error(&self, family: IpAddr) -> bool {
+        match family {
+            IpAddr::V4(_) => matches!(self.kind, 3 | 4 | 5 | 11 | 12),
+            IpAddr::V6(_) => self.kind < 128 || self.kind == 137,
+        }
     }
 
     /// Whether the checksum fits; ICMPv6 covers the addresses too (RFC 4443 §2.3).
@@ -261,11 +270,6 @@ impl IcmpRepr {
         } else {
             Err(DropReason::IcmpUnknown)
         }
-    }
-
-    /// Whether messages of this kind report an error, so that they are never answered (RFC 1122 §3.2.2).
-    pub const fn is_error(&self) -> bool {
-        !matches!(self, Self::EchoRequest { .. } | Self::EchoReply { .. })
     }
 
     /// The header over `body`, in the family of the addresses, with its checksum.

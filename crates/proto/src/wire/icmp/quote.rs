@@ -69,19 +69,26 @@ impl Quote {
         let (source, destination) = addresses_v6(body)?;
         let (source, destination) = (IpAddr::V6(source), IpAddr::V6(destination));
         let total = u16_at(body, 4)?.saturating_add(40);
-        let (mut protocol, mut rest) = (*body.get(6)?, body.get(IPV6_HEADER_LEN..)?);
-        // Hop-by-hop, routing, fragment and destination headers; a length of zero octets is impossible, so it ends.
-        while matches!(protocol, 0 | 43 | PROTOCOL_IPV6_FRAGMENT | 60) {
-            let fragment = protocol == PROTOCOL_IPV6_FRAGMENT;
-            if fragment && u16_at(rest, 2)? >> 3 != 0 {
-                return None;
-            }
-            let units = if fragment { 0 } else { usize::from(*rest.get(1)?) };
-            (protocol, rest) = (*rest.first()?, rest.get((units + 1) * 8..)?);
-        }
+        let (protocol, rest) = transport_v6(body)?;
         let transport = transport(rest, protocol, source, destination)?;
         Some(Self { total_length: total, source, destination, transport })
     }
+}
+
+/// The transport protocol of an IPv6 packet and what of it is there, whatever its extension headers say. `None` when
+/// it is cut short before that or is a fragment other than the first.
+pub(crate) fn transport_v6(packet: &[u8]) -> Option<(u8, &[u8])> {
+    let (mut protocol, mut rest) = (*packet.get(6)?, packet.get(IPV6_HEADER_LEN..)?);
+    // Hop-by-hop, routing, fragment and destination headers: each takes eight octets at least, so this ends.
+    while matches!(protocol, 0 | 43 | PROTOCOL_IPV6_FRAGMENT | 60) {
+        let fragment = protocol == PROTOCOL_IPV6_FRAGMENT;
+        if fragment && u16_at(rest, 2)? >> 3 != 0 {
+            return None;
+        }
+        let units = if fragment { 0 } else { usize::from(*rest.get(1)?) };
+        (protocol, rest) = (*rest.first()?, rest.get((units + 1) * 8..)?);
+    }
+    Some((protocol, rest))
 }
 
 fn transport(bytes: &[u8], protocol: u8, source: IpAddr, destination: IpAddr) -> Option<QuotedTransport> {
