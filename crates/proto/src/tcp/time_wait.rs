@@ -1,0 +1,545 @@
+//! TIME-WAIT: a connection that is over, remembered for 2*MSL.
+//!
+//! A record is not a connection: it has no text, no timers and no application. It answers for its tuple until every
+//! segment of the old connection must have died (RFC 9293 §3.6.1), and [`judge`] says how.
+//!
+//! Records live in a [`TimeWaitTable`], one for each IP version. There are few distinct lifetimes, so expiry needs no
+//! timers: for each lifetime there is one queue in which the order of expiry is the order of entry.
+
+use crate::drop::DropReason;
+use crate::id::{InterfaceId, OwnerId};
+use crate::table::NIL;
+use crate::table::chunks::Chunks;
+use crate::tcp::seq::SeqNum;
+use crate::time::Instant;
+use core::time::Duration;
+
+/// Pages of 1,024 records: 48 KiB for IPv4.
+const PAGE_SHIFT: u32 = 10;
+/// Distinct lifetimes a table can hold.
+const QUEUES: usize = 8;
+/// Tuples whose last refused SYN is remembered, to answer one a second.
+const REFUSALS: usize = 32;
+/// Marks a free record in `older`.
+const VACANT: u32 = NIL - 1;
+/// The longest MSL. Expiry times wrap after 49 days, and every remaining time must stay below half of that.
+const MSL_MAX: Duration = Duration::from_secs(10 * 24 * 3600);
+
+/// What a connection hands over when it enters TIME-WAIT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fields<A> {
+    pub(crate) local: A,
+    pub(crate) remote: A,
+    pub(crate) local_port: u16,
+    pub(crate) remote_port: u16,
+    /// SND.NXT: one past our FIN.
+    pub(crate) snd_nxt: SeqNum,
+    /// RCV.NXT: one past the peer's FIN.
+    pub(crate) rcv_nxt: SeqNum,
+    /// The window as it stands in our segments, already shifted.
+    pub(crate) rcv_wnd: u16,
+    /// Rcv.Wind.Shift, at most 14.
+    pub(crate) rcv_wind_shift: u8,
+    /// The first 256 interfaces can be told apart.
+    pub(crate) interface: InterfaceId,
+    /// TS.Recent when timestamps are in use.
+    pub(crate) ts_recent: Option<u32>,
+    pub(crate) owner: OwnerId,
+}
+
+/// A record: 48 octets with IPv4 addresses, 72 with IPv6. The offset of our timestamps derives from the host's secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TimeWait<A> {
+    local: A,
+    remote: A,
+    local_port: u16,
+    remote_port: u16,
+    snd_nxt: SeqNum,
+    rcv_nxt: SeqNum,
+    rcv_wnd: u16,
+    /// Bits 0-7 interface, 8-10 queue, 11 timestamps in use, 12-15 Rcv.Wind.Shift.
+    interface_and_flags: u16,
+    ts_recent: u32,
+    /// Milliseconds, wrapping.
+    entered_ms: u32,
+    /// Milliseconds, wrapping.
+    expires_ms: u32,
+    /// Bit 31: covered by a half-open connection that reopens the tuple.
+    owner_and_covered: u32,
+    older: u32,
+    newer: u32,
+}
+
+const QUEUE_SHIFT: u16 = 8;
+const TIMESTAMPS: u16 = 1 << 11;
+const WIND_SHIFT: u16 = 12;
+const COVERED: u32 = 1 << 31;
+
+impl<A: Copy> TimeWait<A> {
+    fn new(fields: &Fields<A>, queue: u8, entered_ms: u32, expires_ms: u32) -> Self {
+        let interface = u16::try_from(fields.interface.index().min(0xff)).unwrap_or(0xff);
+        let timestamps = if fields.ts_recent.is_some() { TIMESTAMPS } else { 0 };
+        let shift = u16::from(fields.rcv_wind_shift.min(14)) << WIND_SHIFT;
+        Self {
+            local: fields.local,
+            remote: fields.remote,
+            local_port: fields.local_port,
+            remote_port: fields.remote_port,
+            snd_nxt: fields.snd_nxt,
+            rcv_nxt: fields.rcv_nxt,
+            rcv_wnd: fields.rcv_wnd,
+            interface_and_flags: interface | u16::from(queue & 7) << QUEUE_SHIFT | timestamps | shift,
+            ts_recent: fields.ts_recent.unwrap_or(0),
+            entered_ms,
+            expires_ms,
+            owner_and_covered: fields.owner.0 & !COVERED,
+            older: NIL,
+            newer: NIL,
+        }
+    }
+
+    pub(crate) const fn local(&self) -> (A, u16) {
+        (self.local, self.local_port)
+    }
+
+    pub(crate) const fn remote(&self) -> (A, u16) {
+        (self.remote, self.remote_port)
+    }
+
+    pub(crate) const fn snd_nxt(&self) -> SeqNum {
+        self.snd_nxt
+    }
+
+    pub(crate) const fn rcv_nxt(&self) -> SeqNum {
+        self.rcv_nxt
+    }
+
+    /// The window field of our acknowledgments.
+    pub(crate) const fn window_field(&self) -> u16 {
+        self.rcv_wnd
+    }
+
+    /// RCV.WND in octets.
+    pub(crate) const fn rcv_wnd(&self) -> u32 {
+        (self.rcv_wnd as u32) << (self.interface_and_flags >> WIND_SHIFT)
+    }
+
+    pub(crate) fn interface(&self) -> InterfaceId {
+        InterfaceId(self.interface_and_flags & 0xff)
+    }
+
+    /// TS.Recent, when timestamps are in use.
+    pub(crate) const fn ts_recent(&self) -> Option<u32> {
+        if self.interface_and_flags & TIMESTAMPS == 0 { None } else { Some(self.ts_recent) }
+    }
+
+    pub(crate) const fn owner(&self) -> OwnerId {
+        OwnerId(self.owner_and_covered & !COVERED)
+    }
+
+    /// Whether a half-open connection reopens the tuple (RFC 9293 MAY-2).
+    pub(crate) const fn is_covered(&self) -> bool {
+        self.owner_and_covered & COVERED != 0
+    }
+
+    /// How long ago the connection entered TIME-WAIT; right for the first 49 days.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        Duration::from_millis(u64::from(wrapping_ms(now.as_millis()).wrapping_sub(self.entered_ms)))
+    }
+
+    /// How long until it ends; zero when that is past.
+    pub(crate) fn remaining(&self, now: Instant) -> Duration {
+        let left = self.expires_ms.wrapping_sub(wrapping_ms(now.as_millis()));
+        if left >> 31 == 1 { Duration::ZERO } else { Duration::from_millis(u64::from(left)) }
+    }
+
+    fn queue(&self) -> usize {
+        usize::from(self.interface_and_flags >> QUEUE_SHIFT & 7)
+    }
+}
+
+/// One lifetime: a list of records, oldest first.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    msl: Duration,
+    oldest: u32,
+    newest: u32,
+    /// When the oldest expires: milliseconds that do not wrap.
+    expires_ms: u64,
+}
+
+/// Every TIME-WAIT of one IP version. An index is valid until its record leaves; the caller keeps the demultiplexing
+/// index in step, and the bound on how many there may be ([`Self::oldest`] is the one to evict).
+#[derive(Clone, Debug)]
+pub(crate) struct TimeWaitTable<A> {
+    records: Chunks<TimeWait<A>, PAGE_SHIFT>,
+    free: u32,
+    len: u32,
+    queues: [Queue; QUEUES],
+    queues_used: u8,
+    /// Which record refused a SYN, and in which millisecond.
+    refusals: [(u32, u32); REFUSALS],
+}
+
+impl<A: Copy> Default for TimeWaitTable<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A: Copy> TimeWaitTable<A> {
+    pub(crate) const fn new() -> Self {
+        let queue = Queue { msl: Duration::ZERO, oldest: NIL, newest: NIL, expires_ms: u64::MAX };
+        Self {
+            records: Chunks::new(),
+            free: NIL,
+            len: 0,
+            queues: [queue; QUEUES],
+            queues_used: 0,
+            refusals: [(NIL, 0); REFUSALS],
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The queue for connections of this MSL. `None` for a ninth distinct one, or one of more than ten days.
+    pub(crate) fn lifetime(&mut self, msl: Duration) -> Option<u8> {
+        if msl > MSL_MAX {
+            return None;
+        }
+        let used = usize::from(self.queues_used);
+        if let Some(known) = self.queues.iter().take(used).position(|queue| queue.msl == msl) {
+            return u8::try_from(known).ok();
+        }
+        self.queues.get_mut(used)?.msl = msl;
+        self.queues_used += 1;
+        Some(self.queues_used - 1)
+    }
+
+    /// Enters TIME-WAIT for 2*MSL (RFC 9293 MUST-13). `None` if the lifetime was never registered, or if there are as
+    /// many records as indices.
+    pub(crate) fn insert(&mut self, now: Instant, fields: &Fields<A>, lifetime: u8) -> Option<u32> {
+        if lifetime >= self.queues_used {
+            return None;
+        }
+        let record = TimeWait::new(fields, lifetime, wrapping_ms(now.as_millis()), 0);
+        let index = match self.records.get_mut(self.free) {
+            Some(free) => {
+                let next = free.newer;
+                *free = record;
+                core::mem::replace(&mut self.free, next)
+            }
+            None => self.records.push(record).ok()?,
+        };
+        self.len += 1;
+        self.append(index, now);
+        Some(index)
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&TimeWait<A>> {
+        self.records.get(index).filter(|record| record.older != VACANT)
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut TimeWait<A>> {
+        self.records.get_mut(index).filter(|record| record.older != VACANT)
+    }
+
+    /// Starts 2*MSL again.
+    pub(crate) fn restart(&mut self, index: u32, now: Instant) {
+        if self.get(index).is_some() {
+            self.unlink(index);
+            self.append(index, now);
+        }
+    }
+
+    /// Takes TS.Recent from a segment that was recognised, if it is newer (RFC 7323 §4.3).
+    pub(crate) fn record_timestamp(&mut self, index: u32, tsval: u32) {
+        if let Some(record) = self.get_mut(index)
+            && record.interface_and_flags & TIMESTAMPS != 0
+            && SeqNum(tsval).after(SeqNum(record.ts_recent))
+        {
+            record.ts_recent = tsval;
+        }
+    }
+
+    /// Marks the record as covered by the half-open connection that reopens its tuple. Its time goes on.
+    pub(crate) fn cover(&mut self, index: u32) {
+        if let Some(record) = self.get_mut(index) {
+            record.owner_and_covered |= COVERED;
+        }
+    }
+
+    /// The half-open connection is gone: back to TIME-WAIT for the time that is left (RFC 9293 MAY-2).
+    pub(crate) fn uncover(&mut self, index: u32) {
+        if let Some(record) = self.get_mut(index) {
+            record.owner_and_covered &= !COVERED;
+        }
+    }
+
+    /// Whether a refused SYN may be answered now: one answer a second for each tuple. Remembers that it was.
+    ///
+    /// The last 32 tuples are remembered, by chance of their index; the answers share the host's own limit besides.
+    pub(crate) fn may_answer_refused(&mut self, index: u32, now: Instant) -> bool {
+        let now = wrapping_ms(now.as_millis());
+        let Some(last) = self.refusals.get_mut(index as usize % REFUSALS) else { return false };
+        if last.0 == index && now.wrapping_sub(last.1) < 1_000 {
+            return false;
+        }
+        *last = (index, now);
+        true
+    }
+
+    /// Forgets a record.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<TimeWait<A>> {
+        let record = *self.get(index)?;
+        self.unlink(index);
+        if let Some(last) = self.refusals.get_mut(index as usize % REFUSALS)
+            && last.0 == index
+        {
+            last.0 = NIL;
+        }
+        let free = self.free;
+        let slot = self.records.get_mut(index)?;
+        (slot.older, slot.newer) = (VACANT, free);
+        self.free = index;
+        self.len -= 1;
+        Some(record)
+    }
+
+    /// The record that expires first.
+    pub(crate) fn oldest(&self) -> Option<u32> {
+        let queue = self.first_queue()?;
+        Some(queue.oldest)
+    }
+
+    /// When the next record expires: a whole millisecond, never early.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.first_queue().map(|queue| Instant::from_millis(queue.expires_ms))
+    }
+
+    /// Takes out one record whose time is over. Call until there is none.
+    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<(u32, TimeWait<A>)> {
+        let queue = self.first_queue()?;
+        if queue.expires_ms > now.as_millis() {
+            return None;
+        }
+        let index = queue.oldest;
+        Some((index, self.remove(index)?))
+    }
+
+    /// Every record with its index, by index.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &TimeWait<A>)> {
+        self.records.iter().filter(|(_, record)| record.older != VACANT)
+    }
+
+    /// The queue whose oldest record expires first; none when all are empty.
+    fn first_queue(&self) -> Option<&Queue> {
+        if self.len == 0 {
+            return None;
+        }
+        self.queues
+            .iter()
+            .take(usize::from(self.queues_used))
+            .filter(|queue| queue.oldest != NIL)
+            .min_by_key(|queue| queue.expires_ms)
+    }
+
+    /// Puts a record at the end of its queue, with its full time ahead.
+    fn append(&mut self, index: u32, now: Instant) {
+        let Some(record) = self.records.get_mut(index) else { return };
+        let Some(queue) = self.queues.get_mut(record.queue()) else { return };
+        let expires = (now + queue.msl + queue.msl).as_nanos().div_ceil(1_000_000);
+        record.expires_ms = wrapping_ms(expires);
+        (record.older, record.newer) = (queue.newest, NIL);
+        let newest = core::mem::replace(&mut queue.newest, index);
+        if newest == NIL {
+            queue.oldest = index;
+            queue.expires_ms = expires;
+        } else if let Some(previous) = self.records.get_mut(newest) {
+            previous.newer = index;
+        }
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Some(&TimeWait { older, newer, expires_ms, .. }) = self.get(index) else { return };
+        let Some(queue) = self.get(index).map(TimeWait::queue) else { return };
+        let next_expires = self.get(newer).map(|record| record.expires_ms);
+        if let Some(record) = self.records.get_mut(older) {
+            record.newer = newer;
+        }
+        if let Some(record) = self.records.get_mut(newer) {
+            record.older = older;
+        }
+        let Some(queue) = self.queues.get_mut(queue) else { return };
+        if newer == NIL {
+            queue.newest = older;
+        }
+        if older == NIL {
+            queue.oldest = newer;
+            queue.expires_ms = next_expires
+                .map_or(u64::MAX, |next| queue.expires_ms + u64::from(next.wrapping_sub(expires_ms)));
+        }
+    }
+}
+
+/// Milliseconds modulo 2^32.
+#[expect(clippy::cast_possible_truncation, reason = "wraps on purpose")]
+const fn wrapping_ms(millis: u64) -> u32 {
+    millis as u32
+}
+
+/// The control bits that matter in TIME-WAIT. URG does not [9293-SA-TIME-WAIT-6].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) syn: bool,
+    pub(crate) ack: bool,
+    pub(crate) rst: bool,
+    pub(crate) fin: bool,
+}
+
+/// What TIME-WAIT does about a segment. The caller does it, and limits the rate of what it sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Send an ACK of RCV.NXT if the host's rate limit allows; TIME-WAIT goes on unchanged.
+    Ack,
+    /// The peer's FIN again, so our last ACK was lost: acknowledge it and start 2*MSL again.
+    AckAndRestart,
+    /// Say nothing; count the reason.
+    Ignore(DropReason),
+    /// A SYN that proves to be new: hand it to the listener, with an ISS above our SND.NXT, and cover the record.
+    Admit,
+    /// A SYN that may be old: challenge ACK, at most one a second for this tuple
+    /// ([`TimeWaitTable::may_answer_refused`]).
+    RefuseSyn,
+    /// An exact RST where RFC 1337 is switched off: forget the record.
+    Close,
+}
+
+/// The duties of TIME-WAIT for one segment (RFC 9293 §3.10.7.4, RFC 1337, RFC 6191, RFC 7323 §5).
+///
+/// `ts` is TSval and TSecr of the segment. For a SYN pass `None` also when our SYN-ACK would not carry timestamps
+/// [6191-8]. `rfc1337`: whether RST is ignored.
+pub(crate) fn judge<A: Copy>(
+    record: &TimeWait<A>,
+    seq: SeqNum,
+    ack: SeqNum,
+    flags: Flags,
+    text_len: u32,
+    ts: Option<(u32, u32)>,
+    rfc1337: bool,
+) -> Verdict {
+    if flags.rst {
+        return judge_rst(record, seq, rfc1337);
+    }
+    if flags.syn {
+        return judge_syn(record, seq, flags, ts);
+    }
+    // Before the window test, which it could not pass, and before PAWS: a FIN that ends where the connection ended
+    // cannot belong to another one [9293-SA-TIME-WAIT-8].
+    if is_the_fin(record, seq, ack, flags, text_len) {
+        return Verdict::AckAndRestart;
+    }
+    if let Some(ts_recent) = record.ts_recent() {
+        match ts {
+            // RFC 7323 §3.2 [7323-12]
+            None => return Verdict::Ignore(DropReason::TimestampMissing),
+            // RFC 7323 §5.3 [7323-20]. TIME-WAIT is shorter than the 24 days after which TS.Recent loses its meaning.
+            Some((tsval, _)) if SeqNum(tsval).before(SeqNum(ts_recent)) => return Verdict::Ack,
+            Some(_) => {}
+        }
+    }
+    let length = text_len.wrapping_add(u32::from(flags.fin));
+    if !acceptable(record, seq, length) {
+        return Verdict::Ack;
+    }
+    if !flags.ack {
+        return Verdict::Ignore(DropReason::AckMissing);
+    }
+    // An ACK of what we never sent (RFC 5961 §5), and a FIN beyond the peer's own: answered, as any segment that
+    // cannot be part of this connection. Text in the window is ignored [9293-SA-TIME-WAIT-7].
+    if ack.after(record.snd_nxt) || flags.fin {
+        return Verdict::Ack;
+    }
+    Verdict::Ignore(DropReason::TimeWaitStray)
+}
+
+/// What a covered record keeps for itself; `None` is for the half-open connection to judge.
+///
+/// The FIN or text that ends at its RCV.NXT is acknowledged again, a bare ACK of its SND.NXT is ignored: the new
+/// connection would answer both with RST.
+pub(crate) fn judge_covered<A: Copy>(
+    record: &TimeWait<A>,
+    seq: SeqNum,
+    ack: SeqNum,
+    flags: Flags,
+    text_len: u32,
+) -> Option<Verdict> {
+    if flags.rst || flags.syn {
+        return None;
+    }
+    if is_the_fin(record, seq, ack, flags, text_len) {
+        return Some(Verdict::AckAndRestart);
+    }
+    let ends_at = seq + text_len + u32::from(flags.fin);
+    if text_len > 0 && ends_at == record.rcv_nxt {
+        return Some(Verdict::Ack);
+    }
+    let bare = text_len == 0 && !flags.fin && flags.ack;
+    (bare && ack == record.snd_nxt).then_some(Verdict::Ignore(DropReason::TimeWaitStray))
+}
+
+/// Whether this is the peer's FIN again: the one whose end is RCV.NXT, not any FIN.
+fn is_the_fin<A: Copy>(record: &TimeWait<A>, seq: SeqNum, ack: SeqNum, flags: Flags, text_len: u32) -> bool {
+    flags.fin && flags.ack && !ack.after(record.snd_nxt) && seq + text_len + 1 == record.rcv_nxt
+}
+
+fn judge_rst<A: Copy>(record: &TimeWait<A>, seq: SeqNum, rfc1337: bool) -> Verdict {
+    // Deviation, RFC 9293 §3.10.7.4 [9293-SA-TIME-WAIT-2]: an RST does not end TIME-WAIT, because it may be the answer
+    // to our ACK of an old duplicate (RFC 1337 F1 [1337-1]).
+    if rfc1337 {
+        Verdict::Ignore(DropReason::TimeWaitRst)
+    } else if seq == record.rcv_nxt {
+        Verdict::Close
+    } else if acceptable(record, seq, 0) {
+        // RFC 5961 §3: in the window but not exact.
+        Verdict::Ack
+    } else {
+        Verdict::Ignore(DropReason::RstOutOfWindow)
+    }
+}
+
+/// RFC 6191 §2, read generously: a newer timestamp alone admits, else a newer sequence number does. A refused peer
+/// would have to wait for the rest of 2*MSL, and an old SYN is newer in neither.
+fn judge_syn<A: Copy>(record: &TimeWait<A>, seq: SeqNum, flags: Flags, ts: Option<(u32, u32)>) -> Verdict {
+    if flags.ack {
+        // RFC 5961 §4: it opens nothing.
+        return Verdict::RefuseSyn;
+    }
+    let newer_timestamp = match (record.ts_recent(), ts) {
+        (Some(ts_recent), Some((tsval, _))) => SeqNum(tsval).after(SeqNum(ts_recent)),
+        (None, Some(_)) => true,
+        (_, None) => false,
+    };
+    // The final sequence number is that of the peer's FIN, one before RCV.NXT [6191-7].
+    if newer_timestamp || seq.at_or_after(record.rcv_nxt) { Verdict::Admit } else { Verdict::RefuseSyn }
+}
+
+/// The four cases of the acceptability test (RFC 9293 §3.10.7.4, first step).
+fn acceptable<A: Copy>(record: &TimeWait<A>, seq: SeqNum, length: u32) -> bool {
+    let (nxt, wnd) = (record.rcv_nxt, record.rcv_wnd());
+    match (length, wnd) {
+        (0, 0) => seq == nxt,
+        (_, 0) => false,
+        (0, _) => seq.in_window(nxt, wnd),
+        (_, _) => seq.in_window(nxt, wnd) || (seq + (length - 1)).in_window(nxt, wnd),
+    }
+}
+
+#[cfg(test)]
+mod tests;
