@@ -17,8 +17,6 @@ mod host;
 mod id;
 mod ip;
 mod secret;
-// Its first users come with the host's tables.
-#[allow(dead_code, unused_imports)]
 mod table;
 pub mod tcp;
 mod time;

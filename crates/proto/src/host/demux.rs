@@ -74,7 +74,8 @@ impl Host {
     /// Who owns this tuple.
     pub(super) fn find(&self, key: &Key) -> Option<Found> {
         let hash = self.demux.hash(key);
-        let packed = self.demux.index.find(hash, |packed| self.key_of(Found::unpack(packed)) == Some(*key))?;
+        let packed =
+            self.demux.index.find(hash, |packed| self.key_of(Found::unpack(packed)) == Some(*key))?;
         Some(Found::unpack(packed))
     }
 
@@ -102,7 +103,8 @@ impl Host {
                 listener.local.ip().is_unspecified() && listener.local.is_ipv6() == local.is_ipv6()
             })
         };
-        let exact = |index: &u32| self.listeners.get(*index).is_some_and(|listener| listener.local.ip() == local);
+        let exact =
+            |index: &u32| self.listeners.get(*index).is_some_and(|listener| listener.local.ip() == local);
         candidates.iter().copied().find(exact).or_else(|| candidates.iter().copied().find(any))
     }
 }

@@ -1,7 +1,7 @@
 //! Frames come in: parsed, reassembled, and handed to the protocol they carry.
 
-use super::{Event, Host};
 use super::key::Key;
+use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
@@ -54,9 +54,9 @@ impl Host {
         let packet = match ip::parse(&frame.bytes) {
             Ok(packet) => packet,
             Err(reason) => {
-                if let Some(problem) = ip::problem(&frame.bytes) {
-                    self.icmp.parameter_problem(now, interface, &problem, &frame.bytes, &self.interfaces, &mut self.outbox);
-                }
+                self.icmp
+                    .parameter_problem(now, interface, &frame.bytes, &self.interfaces, &mut self.outbox)
+                    .unwrap_or_else(|limited| self.counters.drops.add(limited));
                 return Err(reason);
             }
         };
@@ -91,14 +91,32 @@ impl Host {
                 }
                 Err(reason) => {
                     if reason == DropReason::UdpNoPort {
-                        self.icmp.port_unreachable(now, interface, packet, &frame.bytes, &self.interfaces, &mut self.outbox);
+                        self.icmp
+                            .port_unreachable(
+                                now,
+                                interface,
+                                packet,
+                                &frame.bytes,
+                                &self.interfaces,
+                                &mut self.outbox,
+                            )
+                            .unwrap_or_else(|limited| self.counters.drops.add(limited));
                     }
                     Err(reason)
                 }
             },
             PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame.bytes),
             _ => {
-                self.icmp.protocol_unreachable(now, interface, packet, &frame.bytes, &self.interfaces, &mut self.outbox);
+                self.icmp
+                    .protocol_unreachable(
+                        now,
+                        interface,
+                        packet,
+                        &frame.bytes,
+                        &self.interfaces,
+                        &mut self.outbox,
+                    )
+                    .unwrap_or_else(|limited| self.counters.drops.add(limited));
                 Err(DropReason::UnknownProtocol)
             }
         }
@@ -143,7 +161,8 @@ impl Host {
         }
         bytes.truncate(packet.payload.end);
         bytes.advance(packet.payload.start + header.len);
-        let mut segment = Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
+        let mut segment =
+            Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
         self.handle_segment(now, interface, &key, &mut segment)
     }
 }

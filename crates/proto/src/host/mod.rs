@@ -103,9 +103,9 @@ impl Host {
             interfaces: Interfaces::default(),
             reassembly: Reassembly::new(config.reassembly_max),
             path_mtu: PathMtu::default(),
-            icmp: Icmp::new(),
+            icmp: Icmp::default(),
             outbox: Outbox::new(&secret),
-            udp: UdpSockets::new(&secret),
+            udp: UdpSockets::default(),
             demux: demux::Demux::new(&secret),
             connections: Slab::new(),
             half_open: Slab::new(),
@@ -217,3 +217,6 @@ impl Host {
         self.traces.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,13 @@ impl Host {
     }
 
     /// RST in answer to a segment that belongs nowhere (RFC 9293 §3.10.7.1).
-    pub(super) fn reply_reset(&mut self, key: Key, interface: InterfaceId, seg: &crate::tcp::segment::Segment, before: State) {
+    pub(super) fn reply_reset(
+        &mut self,
+        key: Key,
+        interface: InterfaceId,
+        seg: &crate::tcp::segment::Segment,
+        before: State,
+    ) {
         let header = if seg.has(Flags::ACK) {
             Header { seq: seg.ack, flags: Flags::RST, ..Header::default() }
         } else {
@@ -145,7 +151,8 @@ impl Host {
         let mut sum = Sum::pseudo_header(source, destination, PROTOCOL_TCP, octets(header_len + text_len));
         let offload = self.interfaces.config(interface).checksum_offload;
         let partial = if offload { sum.fold() } else { 0 };
-        let with_ports = Header { source: key.local_port(), destination: key.remote_port(), ..header.clone() };
+        let with_ports =
+            Header { source: key.local_port(), destination: key.remote_port(), ..header.clone() };
         tcp::emit(&with_ports, partial, &mut out.header);
         if offload {
             let start = u16::try_from(start).unwrap_or(u16::MAX);
@@ -183,7 +190,14 @@ impl Host {
         drop: Option<crate::DropReason>,
     ) {
         if self.tracing {
-            self.traces.push_back(TraceEvent::Frame(FrameTrace { at, direction, tuple, before, after, drop }));
+            self.traces.push_back(TraceEvent::Frame(FrameTrace {
+                at,
+                direction,
+                tuple,
+                before,
+                after,
+                drop,
+            }));
         }
     }
 

@@ -161,7 +161,8 @@ impl Host {
         let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
         let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
         let (listener, covers) = (half_open.listener, half_open.covers_time_wait);
-        let full = self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX);
+        let full =
+            self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX);
         let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
         // The ACK is held back as if it were lost: the SYN-ACK is repeated, and so is the ACK.
         if listening.accept_queue_full() {
@@ -200,7 +201,9 @@ impl Host {
         let charged = charge(tcb);
         self.recharge(0, charged);
         let outcome = match flow {
-            ControlFlow::Break(arrives::Stop::AckAndDrop(reason) | arrives::Stop::Drop(reason)) => Err(reason),
+            ControlFlow::Break(arrives::Stop::AckAndDrop(reason) | arrives::Stop::Drop(reason)) => {
+                Err(reason)
+            }
             _ => Ok(()),
         };
         self.settle(now, index);
@@ -240,7 +243,8 @@ impl Host {
 
 /// What a half-open connection acknowledges: the SYN.
 fn ack_of_handshake(agreed: &Agreed, now: Instant) -> Header {
-    let mut header = Header { seq: agreed.iss + 1, ack: agreed.irs + 1, flags: Flags::ACK, ..Header::default() };
+    let mut header =
+        Header { seq: agreed.iss + 1, ack: agreed.irs + 1, flags: Flags::ACK, ..Header::default() };
     header.wnd = u16::try_from(agreed.rcv_wnd >> agreed.rcv_shift).unwrap_or(u16::MAX);
     let val = millis32(now).wrapping_add(agreed.ts_offset);
     header.options.timestamp = agreed.ts_recent.map(|ecr| Timestamp { val, ecr });

@@ -178,8 +178,7 @@ impl Host {
         let mut header =
             Header { seq: agreed.iss + 1, ack: agreed.irs + 1, flags: Flags::ACK, ..Header::default() };
         header.wnd = u16::try_from(agreed.rcv_wnd >> agreed.rcv_shift).unwrap_or(u16::MAX);
-        header.options.timestamp =
-            agreed.ts_recent.map(|ecr| Timestamp { val: opening.ts_val(now), ecr });
+        header.options.timestamp = agreed.ts_recent.map(|ecr| Timestamp { val: opening.ts_val(now), ecr });
         self.reply(key, interface, header, State::SynReceived);
         reason
     }

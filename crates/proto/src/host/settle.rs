@@ -4,6 +4,7 @@
 use super::demux::Found;
 use super::segment::charge;
 use super::{Event, Host};
+use crate::Instant;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Connection, Over, Phase};
 use crate::tcp::error::CloseReason;
@@ -12,7 +13,6 @@ use crate::tcp::sends::window;
 use crate::tcp::tcb::{AckDue, Tcb, Wake};
 use crate::trace::TraceEvent;
 use crate::wire::tcp::{Flags, Header, Timestamp};
-use crate::Instant;
 use alloc::boxed::Box;
 
 impl Host {
@@ -22,9 +22,7 @@ impl Host {
         let state = connection.state();
         if let Phase::Synchronized(tcb) = &mut connection.phase {
             let wake = core::mem::take(&mut tcb.wake);
-            if state == State::FinWait2
-                && connection.noted != State::FinWait2
-                && !tcb.holder.is_application()
+            if state == State::FinWait2 && connection.noted != State::FinWait2 && !tcb.holder.is_application()
             {
                 // From here on only the peer can end it: its own limit (Linux: tcp_fin_timeout).
                 tcb.holder = Holder::Nobody { until: now + tcb.config.fin_wait_2_timeout };
@@ -113,7 +111,9 @@ impl Host {
         if let Some(connection) = self.connections.get_mut(index) {
             let (key, interface, state) = (connection.key, connection.interface, connection.state());
             let header = match &connection.phase {
-                Phase::Synchronized(tcb) => Some(Header { flags: Flags::RST.with(Flags::ACK), ..bare_ack(tcb, now) }),
+                Phase::Synchronized(tcb) => {
+                    Some(Header { flags: Flags::RST.with(Flags::ACK), ..bare_ack(tcb, now) })
+                }
                 // SYN-SENT sends nothing, SYN-RECEIVED an RST (RFC 9293 §3.10.5).
                 Phase::Opening(opening) => opening.agreed.map(|agreed| Header {
                     seq: agreed.iss + 1,

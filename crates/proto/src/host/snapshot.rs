@@ -75,8 +75,11 @@ pub struct TimeWaitSnapshot {
 impl Host {
     /// Everything the host holds now.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        let mut connections: Vec<ConnectionSnapshot> =
-            self.connections.iter().map(|(index, connection)| self.connection_snapshot(now, index, connection)).collect();
+        let mut connections: Vec<ConnectionSnapshot> = self
+            .connections
+            .iter()
+            .map(|(index, connection)| self.connection_snapshot(now, index, connection))
+            .collect();
         connections.extend(self.half_open.iter().map(|(_, half_open)| ConnectionSnapshot {
             id: None,
             tuple: half_open.key.tuple(),
@@ -114,7 +117,11 @@ impl Host {
         }
     }
 
-    fn time_wait_snapshot<A: Copy + Into<IpAddr>>(&self, now: Instant, record: &TimeWait<A>) -> TimeWaitSnapshot {
+    fn time_wait_snapshot<A: Copy + Into<IpAddr>>(
+        &self,
+        now: Instant,
+        record: &TimeWait<A>,
+    ) -> TimeWaitSnapshot {
         TimeWaitSnapshot {
             tuple: key(record).tuple(),
             in_state: record.age(now),

@@ -95,11 +95,15 @@ impl Host {
         let found = match (key.local(), key.remote()) {
             (IpAddr::V4(local), IpAddr::V4(remote)) => {
                 let lifetime = self.time_wait_4.lifetime(record.msl).unwrap_or(0);
-                self.time_wait_4.insert(now, &fields(record, key, local, remote), lifetime).map(Found::TimeWait4)
+                self.time_wait_4
+                    .insert(now, &fields(record, key, local, remote), lifetime)
+                    .map(Found::TimeWait4)
             }
             (IpAddr::V6(local), IpAddr::V6(remote)) => {
                 let lifetime = self.time_wait_6.lifetime(record.msl).unwrap_or(0);
-                self.time_wait_6.insert(now, &fields(record, key, local, remote), lifetime).map(Found::TimeWait6)
+                self.time_wait_6
+                    .insert(now, &fields(record, key, local, remote), lifetime)
+                    .map(Found::TimeWait6)
             }
             _ => None,
         };
@@ -208,7 +212,9 @@ impl Host {
         found: Found,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
-        let Some(verdict) = self.judge_time_wait(found, key, seg) else { return Err(DropReason::NoConnection) };
+        let Some(verdict) = self.judge_time_wait(found, key, seg) else {
+            return Err(DropReason::NoConnection);
+        };
         match verdict {
             Verdict::Ack => self.time_wait_ack_limited(now, interface, key, found, DropReason::TimeWaitStray),
             Verdict::AckAndRestart => self.fin_again(now, interface, key, found),

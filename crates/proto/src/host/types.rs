@@ -69,7 +69,13 @@ pub struct InterfaceConfig {
 
 impl Default for InterfaceConfig {
     fn default() -> Self {
-        Self { addresses: Vec::new(), default_route: true, mtu: 1500, checksum_offload: false, segmentation_offload: false }
+        Self {
+            addresses: Vec::new(),
+            default_route: true,
+            mtu: 1500,
+            checksum_offload: false,
+            segmentation_offload: false,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The transmission control block: everything a synchronized connection needs (RFC 9293 §3.3.1).
 
+use crate::Instant;
 use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::halves::Halves;
@@ -13,7 +14,6 @@ use crate::tcp::recovery::newreno::Recovery;
 use crate::tcp::recovery::rtt::Rtt;
 use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::timers::Timers;
-use crate::Instant;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 

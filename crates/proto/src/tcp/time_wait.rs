@@ -64,8 +64,9 @@ pub(crate) struct TimeWait<A> {
     entered_ms: u32,
     /// Milliseconds, wrapping.
     expires_ms: u32,
-    /// Bit 31: covered by a half-open connection that reopens the tuple.
-    owner_and_covered: u32,
+    /// Bit 31: covered by a half-open connection that reopens the tuple. Bits 27-30: FINs that may still be answered
+    /// in a row. The rest: owner.
+    owner_and_flags: u32,
     older: u32,
     newer: u32,
 }
@@ -74,6 +75,11 @@ const QUEUE_SHIFT: u16 = 8;
 const TIMESTAMPS: u16 = 1 << 11;
 const WIND_SHIFT: u16 = 12;
 const COVERED: u32 = 1 << 31;
+const ANSWERS_SHIFT: u32 = 27;
+const OWNER: u32 = (1 << ANSWERS_SHIFT) - 1;
+/// FINs answered in a row, and the time after which one more may be: no sane retransmission schedule is ever refused.
+const ANSWERS: u32 = 10;
+const ANSWER_INTERVAL_MS: u32 = 500;
 
 impl<A: Copy> TimeWait<A> {
     fn new(fields: &Fields<A>, queue: u8, entered_ms: u32, expires_ms: u32) -> Self {
@@ -92,7 +98,7 @@ impl<A: Copy> TimeWait<A> {
             ts_recent: fields.ts_recent.unwrap_or(0),
             entered_ms,
             expires_ms,
-            owner_and_covered: fields.owner.0 & !COVERED,
+            owner_and_flags: fields.owner.0 & OWNER | ANSWERS << ANSWERS_SHIFT,
             older: NIL,
             newer: NIL,
         }
@@ -134,12 +140,12 @@ impl<A: Copy> TimeWait<A> {
     }
 
     pub(crate) const fn owner(&self) -> OwnerId {
-        OwnerId(self.owner_and_covered & !COVERED)
+        OwnerId(self.owner_and_flags & OWNER)
     }
 
     /// Whether a half-open connection reopens the tuple (RFC 9293 MAY-2).
     pub(crate) const fn is_covered(&self) -> bool {
-        self.owner_and_covered & COVERED != 0
+        self.owner_and_flags & COVERED != 0
     }
 
     /// How long ago the connection entered TIME-WAIT; right for the first 49 days.
@@ -250,12 +256,26 @@ impl<A: Copy> TimeWaitTable<A> {
         self.records.get_mut(index).filter(|record| record.older != VACANT)
     }
 
-    /// Starts 2*MSL again.
-    pub(crate) fn restart(&mut self, index: u32, now: Instant) {
-        if self.get(index).is_some() {
-            self.unlink(index);
-            self.append(index, now);
+    /// The peer's FIN came again: starts 2*MSL again. False when it came too often in a row to be answered: ten, and
+    /// two more each second.
+    pub(crate) fn restart(&mut self, index: u32, now: Instant) -> bool {
+        let Some(queue) = self.get(index).map(TimeWait::queue) else { return false };
+        let lifetime = self.queues.get(queue).map_or(Duration::ZERO, |queue| queue.msl * 2);
+        let Some(record) = self.get_mut(index) else { return false };
+        // The last start of 2*MSL is one lifetime before their end.
+        let lifetime_ms = u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX);
+        let started_ms = record.expires_ms.wrapping_sub(lifetime_ms);
+        let earned = wrapping_ms(now.as_millis()).wrapping_sub(started_ms) / ANSWER_INTERVAL_MS;
+        let left = record.owner_and_flags >> ANSWERS_SHIFT & 0xf;
+        let answers = left.saturating_add(earned).min(ANSWERS);
+        if answers == 0 {
+            return false;
         }
+        record.owner_and_flags =
+            record.owner_and_flags & !(0xf << ANSWERS_SHIFT) | (answers - 1) << ANSWERS_SHIFT;
+        self.unlink(index);
+        self.append(index, now);
+        true
     }
 
     /// Takes TS.Recent from a segment that was recognised, if it is newer (RFC 7323 §4.3).
@@ -271,14 +291,14 @@ impl<A: Copy> TimeWaitTable<A> {
     /// Marks the record as covered by the half-open connection that reopens its tuple. Its time goes on.
     pub(crate) fn cover(&mut self, index: u32) {
         if let Some(record) = self.get_mut(index) {
-            record.owner_and_covered |= COVERED;
+            record.owner_and_flags |= COVERED;
         }
     }
 
     /// The half-open connection is gone: back to TIME-WAIT for the time that is left (RFC 9293 MAY-2).
     pub(crate) fn uncover(&mut self, index: u32) {
         if let Some(record) = self.get_mut(index) {
-            record.owner_and_covered &= !COVERED;
+            record.owner_and_flags &= !COVERED;
         }
     }
 

@@ -204,8 +204,10 @@ fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), Drop
             }
         }
         (8, &[a, b, c, d, e, f, g, h]) => {
-            options.timestamp =
-                Some(Timestamp { val: u32::from_be_bytes([a, b, c, d]), ecr: u32::from_be_bytes([e, f, g, h]) });
+            options.timestamp = Some(Timestamp {
+                val: u32::from_be_bytes([a, b, c, d]),
+                ecr: u32::from_be_bytes([e, f, g, h]),
+            });
         }
         (2..=5 | 8, _) => return Err(DropReason::TcpOptions),
         _ => {}

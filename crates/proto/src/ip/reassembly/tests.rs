@@ -195,7 +195,11 @@ fn oldest_packet_makes_room_when_octets_run_out() {
         assert!(reassembly.octets <= reassembly.octets_max);
     }
     assert_eq!((reassembly.take_evicted(), reassembly.take_evicted()), (7, 0));
-    assert_eq!(give(&mut reassembly, &fragment(false, 6, 1000, false, b"end", 0)), Ok(None), "it was evicted");
+    assert_eq!(
+        give(&mut reassembly, &fragment(false, 6, 1000, false, b"end", 0)),
+        Ok(None),
+        "it was evicted"
+    );
     assert!(give(&mut reassembly, &fragment(false, 9, 1000, false, b"end", 0)).unwrap().is_some());
     let huge = fragment(false, 99, 0, true, &[0; 4000], 0);
     assert_eq!(give(&mut reassembly, &huge), Err(DropReason::FragmentLimit));
@@ -232,9 +236,15 @@ fn congestion_seen_by_one_fragment_was_seen_by_the_packet() {
         assert!(empty(&reassembly));
         whole.map(|whole| parse(&whole.unwrap()).unwrap().ecn)
     };
-    assert_eq!((together(0, 0), together(1, 1), together(2, 2), together(3, 3)), (Ok(0), Ok(1), Ok(2), Ok(3)));
+    assert_eq!(
+        (together(0, 0), together(1, 1), together(2, 2), together(3, 3)),
+        (Ok(0), Ok(1), Ok(2), Ok(3))
+    );
     assert_eq!((together(2, 3), together(3, 1)), (Ok(3), Ok(3)));
-    assert_eq!((together(0, 3), together(0, 2)), (Err(DropReason::FragmentMalformed), Err(DropReason::FragmentMalformed)));
+    assert_eq!(
+        (together(0, 3), together(0, 2)),
+        (Err(DropReason::FragmentMalformed), Err(DropReason::FragmentMalformed))
+    );
 }
 
 proptest! {

@@ -31,7 +31,11 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     } else {
         in_order(tcb, now, text_len, seg.segment_size);
     }
-    if inserted.refused { ControlFlow::Break(Stop::AckAndDrop(DropReason::ReassemblyFull)) } else { ControlFlow::Continue(()) }
+    if inserted.refused {
+        ControlFlow::Break(Stop::AckAndDrop(DropReason::ReassemblyFull))
+    } else {
+        ControlFlow::Continue(())
+    }
 }
 
 /// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18).

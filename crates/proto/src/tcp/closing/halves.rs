@@ -98,7 +98,9 @@ impl Halves {
 #[cfg(test)]
 mod tests {
     use super::Halves;
-    use crate::State::{self, CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait};
+    use crate::State::{
+        self, CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait,
+    };
     use alloc::collections::BTreeSet;
     use alloc::format;
     use alloc::string::String;

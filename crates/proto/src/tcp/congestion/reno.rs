@@ -33,7 +33,8 @@ impl Controller for Reno {
         let mss = u32::from(sample.mss);
         if self.cwnd < self.ssthresh {
             // A super-segment's ACK stands for many; each full segment of it counts as RFC 5681 counts an ACK.
-            self.cwnd = self.cwnd.saturating_add(sample.acked).min(self.ssthresh.max(self.cwnd)).min(CWND_MAX);
+            self.cwnd =
+                self.cwnd.saturating_add(sample.acked).min(self.ssthresh.max(self.cwnd)).min(CWND_MAX);
             return;
         }
         self.acked = self.acked.saturating_add(sample.acked);

@@ -123,9 +123,7 @@ impl Opening {
         let wnd = negotiate::syn_window(&self.config);
         let header = Header { seq: self.iss, flags: Flags::SYN, wnd, ..Header::default() };
         match &self.agreed {
-            None => {
-                Header { options: negotiate::syn_options(&self.config, self.our_mss, ts_val), ..header }
-            }
+            None => Header { options: negotiate::syn_options(&self.config, self.our_mss, ts_val), ..header },
             Some(agreed) => Header {
                 ack: agreed.irs + 1,
                 flags: Flags::SYN.with(Flags::ACK),
@@ -188,7 +186,11 @@ impl Opening {
                 };
             }
             if seg.has(Flags::RST) {
-                return if seg.seq == rcv_nxt { Step::Reset } else { Step::Challenge(DropReason::RstChallenged) };
+                return if seg.seq == rcv_nxt {
+                    Step::Reset
+                } else {
+                    Step::Challenge(DropReason::RstChallenged)
+                };
             }
             if seg.has(Flags::SYN) {
                 return Step::Challenge(DropReason::SynChallenged);

@@ -86,7 +86,11 @@ impl HalfOpen {
             };
         }
         if seg.has(Flags::RST) {
-            return if seg.seq == rcv_nxt { Step::Forget } else { Step::Challenge(DropReason::RstChallenged) };
+            return if seg.seq == rcv_nxt {
+                Step::Forget
+            } else {
+                Step::Challenge(DropReason::RstChallenged)
+            };
         }
         if seg.has(Flags::SYN) {
             return Step::Challenge(DropReason::SynChallenged);

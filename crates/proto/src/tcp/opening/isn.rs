@@ -1,9 +1,9 @@
 //! Initial sequence numbers (RFC 9293 §3.4.1, RFC 6528) and timestamp offsets (RFC 7323 §5.4).
 
+use crate::Instant;
 use crate::host::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::tcp::seq::SeqNum;
-use crate::Instant;
 use core::hash::Hasher;
 use siphasher::sip::SipHasher24;
 
@@ -36,7 +36,10 @@ fn keyed(mut hasher: SipHasher24, key: &Key) -> u64 {
     hasher.finish()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low half of a hash, or of a clock that wraps by design")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low half of a hash, or of a clock that wraps by design"
+)]
 fn low_bits(value: u64) -> u32 {
     value as u32
 }

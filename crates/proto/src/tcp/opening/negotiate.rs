@@ -83,7 +83,13 @@ impl Agreed {
     }
 
     /// The options of our SYN-ACK: only what the peer's SYN offered too (RFC 7323 §2.2, §3.2; RFC 2018 §2).
-    pub(crate) fn syn_ack_options(&self, config: &TcpConfig, our_mss: u16, ts_val: u32, scaled: bool) -> Options {
+    pub(crate) fn syn_ack_options(
+        &self,
+        config: &TcpConfig,
+        our_mss: u16,
+        ts_val: u32,
+        scaled: bool,
+    ) -> Options {
         Options {
             mss: Some(our_mss),
             window_scale: scaled.then(|| window_shift(config)),

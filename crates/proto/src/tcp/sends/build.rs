@@ -1,11 +1,11 @@
 //! Turns a plan into a header and slices of text, and moves what sending moves: SND.NXT, timers, the ACK debt.
 
 use super::{Kind, Plan, window};
+use crate::Instant;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{AckDue, Tcb};
 use crate::tcp::timers::Waiting;
 use crate::wire::tcp::{Flags, Header, Options, Timestamp};
-use crate::Instant;
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 

@@ -87,7 +87,8 @@ fn retransmission(tcb: &Tcb, text_max: u32) -> Option<Plan> {
     }
     let mss = u32::from(tcb.mss);
     let in_flight = tcb.recovery.in_flight(tcb.snd.una, tcb.snd.nxt);
-    if !tcb.recovery.in_fast_recovery() && in_flight > 0 && in_flight + lost.min(mss) > tcb.congestion.cwnd() {
+    if !tcb.recovery.in_fast_recovery() && in_flight > 0 && in_flight + lost.min(mss) > tcb.congestion.cwnd()
+    {
         return None;
     }
     let text_left = tcb.text_end().since(seq).min(lost);
@@ -109,7 +110,11 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
     let usable = tcb.snd.wnd.saturating_sub(tcb.outstanding());
     if unsent == 0 {
         // A lone FIN takes a place in the window but none in the network worth counting.
-        return if usable > 0 { Ok(Plan { kind: Kind::New, seq, text: 0, fin: true }) } else { Err(Blocked::Rwnd) };
+        return if usable > 0 {
+            Ok(Plan { kind: Kind::New, seq, text: 0, fin: true })
+        } else {
+            Err(Blocked::Rwnd)
+        };
     }
     let room = tcb.congestion.cwnd().saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
     let text = worth_sending(tcb, unsent, usable, room, fin_pending)?.min(text_max);
