@@ -97,15 +97,15 @@ fn acknowledged_block_is_written_into_again() {
     let mut buffer = SendBuffer::new();
     let mut places = Vec::new();
     for _ in 0..1_000 {
-        buffer.write(&[5; 200]);
+        buffer.write(&[5; 128]);
         let mut out = ArrayVec::new();
-        buffer.gather(0, 200, &mut out);
+        buffer.gather(0, 128, &mut out);
         let place = out[0].as_ptr();
         if !places.contains(&place) {
             places.push(place);
         }
         drop(out);
-        buffer.acknowledge(200);
+        buffer.acknowledge(128);
     }
     assert!(places.len() <= 8, "{} places", places.len());
 }
