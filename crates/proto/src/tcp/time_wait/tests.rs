@@ -75,7 +75,7 @@ fn record_gives_back_what_it_was_made_of() {
 fn record_stays_for_twice_the_msl_to_the_millisecond_and_never_less() {
     let (mut table, lifetime) = table();
     let entered = Instant::from_nanos(5_000_000_001);
-    let index = table.insert(entered, &fields(None), lifetime).unwrap();
+    let index = table.insert(entered, fields(None), lifetime).unwrap();
     assert_eq!(table.next_expiry(), Some(ms(65_001)));
     assert_eq!(table.pop_expired(Instant::from_nanos(65_000_999_999)), None);
     assert_eq!(table.pop_expired(ms(65_001)).map(|(index, _)| index), Some(index));
@@ -87,7 +87,7 @@ fn record_stays_for_twice_the_msl_to_the_millisecond_and_never_less() {
 fn restart_moves_a_record_behind_the_younger_ones_with_its_full_time() {
     let (mut table, lifetime) = table();
     let all: Vec<u32> =
-        (0..4).map(|n| table.insert(ms(n * 1_000), &fields(None), lifetime).unwrap()).collect();
+        (0..4).map(|n| table.insert(ms(n * 1_000), fields(None), lifetime).unwrap()).collect();
     table.restart(all[0], ms(10_000));
     table.restart(all[2], ms(11_000));
     assert_eq!(table.oldest(), Some(all[1]));
@@ -108,14 +108,14 @@ fn ninth_lifetime_is_refused_and_known_ones_are_found_again() {
     assert_eq!(table.lifetime(Duration::from_secs(99)), None);
     assert_eq!(table.lifetime(Duration::from_secs(3)), Some(3));
     assert_eq!(TimeWaitTable::<Ipv4Addr>::new().lifetime(Duration::from_secs(30 * 24 * 3600)), None);
-    assert_eq!(TimeWaitTable::new().insert(ms(0), &fields(None), 0), None);
+    assert_eq!(TimeWaitTable::new().insert(ms(0), fields(None), 0), None);
 }
 
 #[test]
 fn msl_of_zero_expires_at_once() {
     let mut table = TimeWaitTable::new();
     let lifetime = table.lifetime(Duration::ZERO).unwrap();
-    let index = table.insert(ms(70), &fields(None), lifetime).unwrap();
+    let index = table.insert(ms(70), fields(None), lifetime).unwrap();
     assert_eq!(table.next_expiry(), Some(ms(70)));
     assert_eq!(table.pop_expired(ms(70)).map(|(index, _)| index), Some(index));
 }
@@ -125,8 +125,8 @@ fn shorter_lifetime_expires_before_a_longer_one_that_is_older() {
     let mut table = TimeWaitTable::new();
     let long = table.lifetime(MSL).unwrap();
     let short = table.lifetime(Duration::from_secs(1)).unwrap();
-    let first = table.insert(ms(0), &fields(None), long).unwrap();
-    let second = table.insert(ms(500), &fields(None), short).unwrap();
+    let first = table.insert(ms(0), fields(None), long).unwrap();
+    let second = table.insert(ms(500), fields(None), short).unwrap();
     assert_eq!((table.oldest(), table.next_expiry()), (Some(second), Some(ms(2_500))));
     assert!(table.remove(second).is_some());
     assert_eq!((table.oldest(), table.next_expiry()), (Some(first), Some(ms(60_000))));
@@ -137,7 +137,7 @@ fn milliseconds_may_wrap_between_entry_and_expiry() {
     let (mut table, lifetime) = table();
     let wrap = 1_u64 << 32;
     for n in 0..5 {
-        table.insert(ms(wrap - 30_000 + n * 10_000), &fields(None), lifetime).unwrap();
+        table.insert(ms(wrap - 30_000 + n * 10_000), fields(None), lifetime).unwrap();
     }
     for n in 0..5 {
         let expires = wrap + 30_000 + n * 10_000;
@@ -153,14 +153,14 @@ fn milliseconds_may_wrap_between_entry_and_expiry() {
 #[test]
 fn removed_record_is_gone_and_its_place_is_used_again() {
     let (mut table, lifetime) = table();
-    let index = table.insert(ms(0), &fields(None), lifetime).unwrap();
+    let index = table.insert(ms(0), fields(None), lifetime).unwrap();
     assert!(table.remove(index).is_some());
     assert_eq!(table.remove(index), None);
     assert_eq!(table.get(index), None);
     table.restart(index, ms(1));
     table.cover(index);
     assert_eq!((table.len(), table.oldest(), table.iter().count()), (0, None, 0));
-    assert_eq!(table.insert(ms(5), &fields(None), lifetime), Some(index));
+    assert_eq!(table.insert(ms(5), fields(None), lifetime), Some(index));
     assert!(!table.get(index).unwrap().is_covered());
 }
 
@@ -168,7 +168,7 @@ fn removed_record_is_gone_and_its_place_is_used_again() {
 #[test]
 fn covered_record_keeps_its_time_and_its_owner() {
     let (mut table, lifetime) = table();
-    let index = table.insert(ms(0), &fields(None), lifetime).unwrap();
+    let index = table.insert(ms(0), fields(None), lifetime).unwrap();
     table.cover(index);
     assert!(table.get(index).unwrap().is_covered());
     assert_eq!(table.get(index).unwrap().owner(), OwnerId(7));
@@ -181,8 +181,8 @@ fn covered_record_keeps_its_time_and_its_owner() {
 #[test]
 fn ts_recent_only_moves_forward() {
     let (mut table, lifetime) = table();
-    let with = table.insert(ms(0), &fields(Some(u32::MAX)), lifetime).unwrap();
-    let without = table.insert(ms(0), &fields(None), lifetime).unwrap();
+    let with = table.insert(ms(0), fields(Some(u32::MAX)), lifetime).unwrap();
+    let without = table.insert(ms(0), fields(None), lifetime).unwrap();
     table.record_timestamp(with, u32::MAX - 1);
     assert_eq!(table.get(with).unwrap().ts_recent(), Some(u32::MAX));
     table.record_timestamp(with, 3);
@@ -194,14 +194,14 @@ fn ts_recent_only_moves_forward() {
 #[test]
 fn refused_syn_is_answered_once_a_second_for_each_tuple() {
     let (mut table, lifetime) = table();
-    let one = table.insert(ms(0), &fields(None), lifetime).unwrap();
-    let other = table.insert(ms(0), &fields(None), lifetime).unwrap();
+    let one = table.insert(ms(0), fields(None), lifetime).unwrap();
+    let other = table.insert(ms(0), fields(None), lifetime).unwrap();
     assert!(table.may_answer_refused(one, ms(100)));
     assert!(table.may_answer_refused(other, ms(150)));
     assert!(!table.may_answer_refused(one, ms(1_099)));
     assert!(table.may_answer_refused(one, ms(1_100)));
     table.remove(one);
-    let again = table.insert(ms(1_200), &fields(None), lifetime).unwrap();
+    let again = table.insert(ms(1_200), fields(None), lifetime).unwrap();
     assert_eq!(again, one);
     assert!(table.may_answer_refused(again, ms(1_200)), "another connection, another tuple");
 }
@@ -224,7 +224,7 @@ proptest! {
             };
             match kind {
                 0 | 1 => {
-                    let index = table.insert(ms(now), &fields(None), queues[q]).unwrap();
+                    let index = table.insert(ms(now), fields(None), queues[q]).unwrap();
                     model[q].push_back((now + 2 * msl[q], index));
                 }
                 2 => now += u64::from(random),
