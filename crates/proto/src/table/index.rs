@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 /// Entries per table on average right after every table was split; twice that just before. A table of 1,024 buckets
 /// holds 896 entries and one of 2,048 holds 1,792, so both ends fit with room for chance.
-const PER_TABLE: usize = 820;
+const PER_TABLE: usize = 800;
 
 /// A set of `u32` references, found by the hash of what they refer to and an equality that the caller gives.
 ///
@@ -88,8 +88,8 @@ impl Index {
         let from = self.tables.len() - (1 << self.bits);
         let Some(slot) = self.tables.get_mut(from) else { return };
         let old = core::mem::take(slot);
-        // Half of the entries go to each side, give or take a few standard deviations.
-        let room = old.len() / 2 + old.len().isqrt() * 2;
+        // Half of the entries go to each side, give or take two standard deviations.
+        let room = old.len() / 2 + old.len().isqrt();
         let mut parts = [HashTable::with_capacity(room), HashTable::with_capacity(room)];
         self.moved += old.len() as u64;
         for value in old {
@@ -141,7 +141,7 @@ mod tests {
             let before = index.moved();
             index.insert(hash(value), value, hash);
             worst = worst.max(index.moved() - before);
-            if value > 100_000 && value % 10_000 == 0 {
+            if value > 100_000 && value % 5_000 == 0 {
                 let bytes: usize = index.tables.iter().map(|table| table.allocation_size() + 16).sum();
                 let all = bytes + index.tables.capacity() * size_of_val(&index.tables[0]);
                 worst_bytes = worst_bytes.max(all as f64 / f64::from(value));

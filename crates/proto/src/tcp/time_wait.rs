@@ -230,11 +230,11 @@ impl<A: Copy> TimeWaitTable<A> {
 
     /// Enters TIME-WAIT for 2*MSL (RFC 9293 MUST-13). `None` if the lifetime was never registered, or if there are as
     /// many records as indices.
-    pub(crate) fn insert(&mut self, now: Instant, fields: &Fields<A>, lifetime: u8) -> Option<u32> {
+    pub(crate) fn insert(&mut self, now: Instant, fields: Fields<A>, lifetime: u8) -> Option<u32> {
         if lifetime >= self.queues_used {
             return None;
         }
-        let record = TimeWait::new(fields, lifetime, wrapping_ms(now.as_millis()), 0);
+        let record = TimeWait::new(&fields, lifetime, wrapping_ms(now.as_millis()), 0);
         let index = match self.records.get_mut(self.free) {
             Some(free) => {
                 let next = free.newer;

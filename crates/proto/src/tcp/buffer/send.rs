@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use arrayvec::ArrayVec;
 use bytes::{Buf, Bytes, BytesMut};
 
-/// The smallest and the largest block that written text is copied into; each block is twice the one before.
+/// The smallest and the largest block that written text is copied into. Between them a block is as large as the text
+/// that is waiting already.
 const BLOCK_MIN: usize = 512;
 const BLOCK_MAX: usize = 64 << 10;
 /// A segment whose slices hold less than this, though there is more to send, has its chunks merged by copying.
@@ -31,7 +32,6 @@ pub(crate) struct SendBuffer {
     chunks_end: u64,
     /// The chunk that the last segment ended in: where the next one probably begins.
     hint: usize,
-    block: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -200,9 +200,7 @@ impl SendBuffer {
         }
         self.tail = core::mem::take(&mut self.spare);
         if !self.tail.try_reclaim(wanted) {
-            let size = wanted.max(self.block);
-            self.tail = BytesMut::with_capacity(size);
-            self.block = (size * 2).min(BLOCK_MAX);
+            self.tail = BytesMut::with_capacity(wanted.max(self.len().min(BLOCK_MAX)));
         }
     }
 
