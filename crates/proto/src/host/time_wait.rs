@@ -96,13 +96,13 @@ impl Host {
             (IpAddr::V4(local), IpAddr::V4(remote)) => {
                 let lifetime = self.time_wait_4.lifetime(record.msl).unwrap_or(0);
                 self.time_wait_4
-                    .insert(now, &fields(record, key, local, remote), lifetime)
+                    .insert(now, fields(record, key, local, remote), lifetime)
                     .map(Found::TimeWait4)
             }
             (IpAddr::V6(local), IpAddr::V6(remote)) => {
                 let lifetime = self.time_wait_6.lifetime(record.msl).unwrap_or(0);
                 self.time_wait_6
-                    .insert(now, &fields(record, key, local, remote), lifetime)
+                    .insert(now, fields(record, key, local, remote), lifetime)
                     .map(Found::TimeWait6)
             }
             _ => None,
