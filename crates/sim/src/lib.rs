@@ -11,13 +11,16 @@
 //! | `observe` | what happens, for those who watch |
 //! | [`check`] | invariants |
 //! | `capture` | a link as a pcapng file with the states in its comments |
+//! | [`ladder`] | the segments between two hosts as a drawing |
 //! | `digest` | one number for everything that happened |
 #![forbid(unsafe_code)]
 
 mod app;
+mod capture;
 pub mod check;
 mod digest;
 pub mod fault;
+pub mod ladder;
 mod link;
 mod node;
 mod observe;

@@ -58,7 +58,7 @@ impl Node {
         assert!(self.apps.is_empty(), "host {} has an App and takes no tasks", self.name);
         self.seat = match std::mem::replace(&mut self.seat, Seat::Empty) {
             Seat::Direct(host) => {
-                let clock = linger::embed::Clock::Manual(clock);
+                let clock = linger::Clock::Manual(clock);
                 let (net, stack) = linger::embed::Embedded::new(*host, clock, on_dirty);
                 Seat::Embedded { net, stack }
             }

@@ -1,6 +1,7 @@
 //! A run: hosts, links, applications, a clock, and the loop that takes one event after another.
 
 use crate::app::App;
+use crate::capture::Capture;
 use crate::check::{Checker, Violation};
 use crate::digest::{Digest, Mark};
 use crate::link::{Link, Loss, Wire};
@@ -69,6 +70,9 @@ pub enum Why {
     /// So many events at one instant that time does not go on.
     #[error("time stands still: {0}")]
     Stuck(String),
+    /// The capture of a link could not be written.
+    #[error("the capture cannot be written: {0}")]
+    Capture(String),
     /// A task of an application panicked.
     #[error("an application panicked: {0}")]
     Panicked(String),
@@ -104,10 +108,13 @@ enum Due {
 pub struct Sim {
     pub(crate) seed: Seed,
     now: Instant,
+    last_event: Instant,
     nodes: Vec<Node>,
     wires: Vec<Wire>,
     schedule: Schedule<Due>,
     observers: Vec<Box<dyn Observer>>,
+    pub(crate) captures: Vec<Capture>,
+    pub(crate) capture_error: Option<String>,
     checkers: Vec<Box<dyn Checker>>,
     digest: Digest,
     packets: u64,
@@ -124,10 +131,13 @@ impl Sim {
         Self {
             seed,
             now: Instant::ZERO,
+            last_event: Instant::ZERO,
             nodes: Vec::new(),
             wires: Vec::new(),
             schedule: Schedule::new(),
             observers: Vec::new(),
+            captures: Vec::new(),
+            capture_error: None,
             checkers: Vec::new(),
             digest: Digest::new(),
             packets: 0,
@@ -193,6 +203,11 @@ impl Sim {
         self.now
     }
 
+    /// The two hosts that a link joins.
+    pub fn ends(&self, link: LinkId) -> [HostId; 2] {
+        self.wires[link.0 as usize].ends
+    }
+
     /// The name of a host.
     pub fn name(&self, host: HostId) -> &str {
         self.nodes[host.index()].name()
@@ -235,6 +250,7 @@ impl Sim {
         #[cfg(feature = "tokio")]
         self.run_tasks(deadline)?;
         self.run_events(deadline)?;
+        self.flush_captures()?;
         if let Some(next) = self.next_at() {
             return Err(self.failure(Why::NotIdle(self.what_is_next(next))));
         }
@@ -252,7 +268,7 @@ impl Sim {
         self.run_tasks(until)?;
         self.run_events(until)?;
         self.set_now(until);
-        Ok(())
+        self.flush_captures()
     }
 
     /// Runs for `time` from now, whatever is left to happen then.
@@ -265,7 +281,7 @@ impl Sim {
 
     /// What the run has come to so far.
     pub fn report(&self) -> Report {
-        Report { steps: self.steps, trace_digest: self.digest.finish(), ended_at: self.now }
+        Report { steps: self.steps, trace_digest: self.digest.finish(), ended_at: self.last_event }
     }
 
     /// Lets the applications begin, once.
@@ -297,6 +313,7 @@ impl Sim {
     pub(crate) fn step(&mut self) -> Result<(), Failure> {
         let Some(at) = self.next_at() else { return Ok(()) };
         self.set_now(at);
+        self.last_event = at;
         self.steps += 1;
         self.steps_now += 1;
         if self.steps_now > STEPS_AT_ONE_INSTANT_MAX {
@@ -328,7 +345,7 @@ impl Sim {
                     .with(|host| host.handle_frames(now, interface, &mut std::iter::once(frame)));
                 let trace = self.take_traces(to, Direction::In);
                 let arrived = Arrived { at: now, packet, copy, link, from, to, bytes: &bytes, trace };
-                notify(&mut self.observers, &Observation::Arrived(arrived));
+                self.notify(&Observation::Arrived(arrived));
                 self.settle(to);
             }
         }
@@ -369,7 +386,7 @@ impl Sim {
         self.digest.add(if carried.is_ok() { Mark::Sent } else { Mark::Lost }, now, from.0, bytes);
         let fate = carried.as_ref().map(Vec::len).map_err(|loss| *loss);
         let sent = Sent { at: now, packet, link, from, to, bytes, trace, fate };
-        notify(&mut self.observers, &Observation::Sent(sent));
+        self.notify(&Observation::Sent(sent));
         for (copy, one) in carried.into_iter().flatten().enumerate() {
             self.schedule.push(one.at, Due::Arrival { packet, copy, link, from, to, bytes: one.bytes });
         }
@@ -383,7 +400,7 @@ impl Sim {
                 TraceEvent::Frame(trace) if trace.direction == direction => frame = Some(trace),
                 TraceEvent::State { at, tuple, before, after } => {
                     let change = StateChange { at, host: on, tuple, before, after };
-                    notify(&mut self.observers, &Observation::State(change));
+                    self.notify(&Observation::State(change));
                 }
                 _ => {}
             }
@@ -391,12 +408,25 @@ impl Sim {
         frame
     }
 
+    fn notify(&mut self, what: &Observation<'_>) {
+        self.captures.iter_mut().for_each(|capture| capture.observe(what));
+        self.observers.iter_mut().for_each(|observer| observer.observe(what));
+    }
+
+    fn flush_captures(&mut self) -> Result<(), Failure> {
+        let flushed = self.captures.iter_mut().try_for_each(Capture::flush);
+        match self.capture_error.take().map_or(flushed, Err) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.failure(Why::Capture(error))),
+        }
+    }
+
     fn check_step(&mut self) -> Result<(), Failure> {
         if self.checkers.is_empty() {
             return Ok(());
         }
         let (now, checkers) = (self.now, &mut self.checkers);
-        let verdict = Node::with_all(&mut self.nodes, |hosts| {
+        let verdict = Node::with_all(&self.nodes, |hosts| {
             checkers.iter_mut().try_for_each(|checker| checker.after_step(now, hosts))
         });
         verdict.map_err(|violation| self.failure(Why::Violation(violation)))
@@ -404,7 +434,7 @@ impl Sim {
 
     fn finish(&mut self) -> Result<Report, Failure> {
         let (now, checkers) = (self.now, &mut self.checkers);
-        let verdict = Node::with_all(&mut self.nodes, |hosts| {
+        let verdict = Node::with_all(&self.nodes, |hosts| {
             checkers.iter_mut().try_for_each(|checker| checker.at_end(now, hosts))
         });
         verdict.map_err(|violation| self.failure(Why::Violation(violation)))?;
@@ -439,12 +469,6 @@ impl Sim {
         let packet = PacketId(self.packets);
         self.packets += 1;
         packet
-    }
-}
-
-fn notify(observers: &mut [Box<dyn Observer>], what: &Observation<'_>) {
-    for observer in observers {
-        observer.observe(what);
     }
 }
 

@@ -26,12 +26,13 @@ use tokio::task::{JoinHandle, LocalSet};
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The tasks of a run and what they run on.
+#[derive(Default)]
 pub(crate) struct Tasks {
     /// Nanoseconds: the clock of every embedded host.
     clock: Arc<AtomicU64>,
     idle: Arc<Idle>,
     dirty: Arc<Dirty>,
-    /// Tasks that have not begun, with the place of their host.
+    /// Tasks that have not begun.
     new: Vec<Task>,
     begun: Vec<JoinHandle<()>>,
     world: Option<World>,
@@ -43,19 +44,6 @@ struct World {
     local: LocalSet,
     /// Virtual time zero.
     epoch: tokio::time::Instant,
-}
-
-impl Default for Tasks {
-    fn default() -> Self {
-        Self {
-            clock: Arc::default(),
-            idle: Arc::default(),
-            dirty: Arc::default(),
-            new: Vec::new(),
-            begun: Vec::new(),
-            world: None,
-        }
-    }
 }
 
 /// Tells the loop that every task waits.
