@@ -89,7 +89,7 @@ impl Host {
         self.demux.index = index;
     }
 
-    /// `found` owns its tuple no more. Call it while the object is still in its table.
+    /// `found` owns its tuple no more.
     pub(super) fn disown(&mut self, key: &Key, found: Found) {
         let hash = self.demux.hash(key);
         self.demux.index.remove(hash, |packed| packed == found.pack());

@@ -69,7 +69,11 @@ impl Host {
         if packet.fragment.is_none() {
             return self.handle_packet(now, interface, &packet, frame, seen);
         }
-        let Some(whole) = self.reassembly.handle(now, &packet, &frame.bytes)? else { return Ok(()) };
+        let whole = self.reassembly.handle(now, &packet, &frame.bytes);
+        for _ in 0..self.reassembly.take_evicted() {
+            self.counters.drops.add(DropReason::FragmentLimit);
+        }
+        let Some(whole) = whole? else { return Ok(()) };
         let packet = ip::parse(&whole)?;
         self.handle_packet(now, interface, &packet, Frame::from(whole), seen)
     }

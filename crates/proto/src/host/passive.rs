@@ -123,7 +123,7 @@ impl Host {
         let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
         let (key, interface) = (half_open.key, half_open.interface);
         if half_open.covers_time_wait
-            && let Some(outcome) = self.covered_segment(now, &key, interface, seg)
+            && let Some(outcome) = self.covered_segment(now, &key, seg)
         {
             return outcome;
         }

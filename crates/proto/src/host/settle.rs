@@ -156,7 +156,11 @@ impl Host {
         let (recv, complete, charged) = match &mut connection.phase {
             Phase::Synchronized(tcb) => {
                 let charged = charge(tcb);
-                (tcb.recv.take().filter(|recv| recv.readable() > 0), !tcb.halves.may_receive(), charged)
+                (
+                    tcb.recv.take().and_then(|recv| recv.into_leftover()).map(Box::new),
+                    !tcb.halves.may_receive(),
+                    charged,
+                )
             }
             _ => (None, false, 0),
         };

@@ -10,7 +10,7 @@ use crate::tcp::info::State;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::tcb::millis32;
-use crate::tcp::time_wait::{self as table, Fields, TimeWait, Verdict};
+use crate::tcp::time_wait::{self as table, Fields, TimeWait, TimeWaitTable, Verdict};
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{DropReason, Instant, InterfaceId, OwnerId};
 use core::net::IpAddr;
@@ -43,6 +43,7 @@ pub(super) struct Brief {
     wnd: u16,
     pub(super) ts_recent: Option<u32>,
     pub(super) age: Duration,
+    interface: InterfaceId,
 }
 
 /// The tuple of a record.
@@ -58,6 +59,7 @@ fn brief<A: Copy>(record: &TimeWait<A>, now: Instant) -> Brief {
         wnd: record.window_field(),
         ts_recent: record.ts_recent(),
         age: record.age(now),
+        interface: record.interface(),
     }
 }
 
@@ -84,6 +86,14 @@ fn bits(seg: &Segment) -> table::Flags {
         rst: seg.has(Flags::RST),
         fin: seg.has(Flags::FIN),
     }
+}
+
+/// Starts 2*MSL again, if the FIN did not come too often in a row, and takes its timestamp over (RFC 7323 §4.3).
+fn again<A: Copy>(table: &mut TimeWaitTable<A>, index: u32, now: Instant, seg: &Segment) -> bool {
+    if let Some(ts) = seg.timestamp() {
+        table.record_timestamp(index, ts.val);
+    }
+    table.restart(index, now)
 }
 
 impl Host {
@@ -131,40 +141,43 @@ impl Host {
 
     /// Ends every TIME-WAIT whose 2*MSL are over.
     pub(super) fn expire_time_wait(&mut self, now: Instant) {
-        while self.time_wait_4.next_expiry().is_some_and(|at| at <= now)
-            && let Some(index) = self.time_wait_4.oldest()
-        {
-            self.remove_time_wait(now, Found::TimeWait4(index));
+        while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
+            self.time_wait_ended(now, Found::TimeWait4(index), &record);
         }
-        while self.time_wait_6.next_expiry().is_some_and(|at| at <= now)
-            && let Some(index) = self.time_wait_6.oldest()
-        {
-            self.remove_time_wait(now, Found::TimeWait6(index));
+        while let Some((index, record)) = self.time_wait_6.pop_expired(now) {
+            self.time_wait_ended(now, Found::TimeWait6(index), &record);
         }
     }
 
-    /// TIME-WAIT to CLOSED. A half-open connection that covers the record stands alone from now on.
+    /// Ends one before its time.
     pub(super) fn remove_time_wait(&mut self, now: Instant, found: Found) {
-        let key = match found {
-            Found::TimeWait4(index) => self.time_wait_4.get(index).map(key),
-            Found::TimeWait6(index) => self.time_wait_6.get(index).map(key),
-            _ => None,
-        };
-        let Some(key) = key else { return };
-        if self.covered.remove(&key).is_some() {
-            if let Some(Found::HalfOpen(index)) = self.find(&key)
-                && let Some(half_open) = self.half_open.get_mut(index)
-            {
-                half_open.covers_time_wait = false;
-            }
-        } else {
-            self.disown(&key, found);
-            self.trace_state(now, &key, State::TimeWait, State::Closed);
-        }
         match found {
-            Found::TimeWait4(index) => drop(self.time_wait_4.remove(index)),
-            Found::TimeWait6(index) => drop(self.time_wait_6.remove(index)),
+            Found::TimeWait4(index) => {
+                if let Some(record) = self.time_wait_4.remove(index) {
+                    self.time_wait_ended(now, found, &record);
+                }
+            }
+            Found::TimeWait6(index) => {
+                if let Some(record) = self.time_wait_6.remove(index) {
+                    self.time_wait_ended(now, found, &record);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// TIME-WAIT to CLOSED. A half-open connection that covered the record stands alone from now on.
+    fn time_wait_ended<A: Copy + Into<IpAddr>>(&mut self, now: Instant, found: Found, record: &TimeWait<A>) {
+        let key = key(record);
+        if !record.is_covered() {
+            self.disown(&key, found);
+            return self.trace_state(now, &key, State::TimeWait, State::Closed);
+        }
+        self.covered.remove(&key);
+        if let Some(Found::HalfOpen(index)) = self.find(&key)
+            && let Some(half_open) = self.half_open.get_mut(index)
+        {
+            half_open.covers_time_wait = false;
         }
     }
 
@@ -216,8 +229,8 @@ impl Host {
             return Err(DropReason::NoConnection);
         };
         match verdict {
-            Verdict::Ack => self.time_wait_ack_limited(now, interface, key, found, DropReason::TimeWaitStray),
-            Verdict::AckAndRestart => self.fin_again(now, interface, key, found),
+            Verdict::Ack => self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitStray),
+            Verdict::AckAndRestart => self.fin_again(now, key, found, seg),
             Verdict::Ignore(reason) => {
                 if reason == DropReason::TimeWaitRst {
                     self.counters.time_wait_rst_ignored += 1;
@@ -233,7 +246,7 @@ impl Host {
                     self.listen_segment(now, interface, key, listener, Some(covered), seg)
                 }
                 // Nobody listens any more: the answer of a connection that is over, as for any other segment.
-                None => self.time_wait_ack_limited(now, interface, key, found, DropReason::TimeWaitSyn),
+                None => self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn),
             },
             Verdict::RefuseSyn => {
                 self.counters.syn_refused += 1;
@@ -243,7 +256,7 @@ impl Host {
                     _ => false,
                 };
                 if may_answer {
-                    return self.time_wait_ack_limited(now, interface, key, found, DropReason::TimeWaitSyn);
+                    return self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn);
                 }
                 Err(DropReason::TimeWaitSyn)
             }
@@ -256,30 +269,23 @@ impl Host {
     }
 
     /// The peer's FIN again: our last ACK was lost (RFC 9293 §3.10.7.4, TIME-WAIT, eighth step).
-    fn fin_again(
-        &mut self,
-        now: Instant,
-        interface: InterfaceId,
-        key: &Key,
-        found: Found,
-    ) -> Result<(), DropReason> {
+    fn fin_again(&mut self, now: Instant, key: &Key, found: Found, seg: &Segment) -> Result<(), DropReason> {
         let answered = match found {
-            Found::TimeWait4(index) => self.time_wait_4.restart(index, now),
-            Found::TimeWait6(index) => self.time_wait_6.restart(index, now),
+            Found::TimeWait4(index) => again(&mut self.time_wait_4, index, now, seg),
+            Found::TimeWait6(index) => again(&mut self.time_wait_6, index, now, seg),
             _ => false,
         };
         if !answered {
             return Err(DropReason::ChallengeLimited);
         }
         self.counters.fin_reacked += 1;
-        self.time_wait_ack(now, interface, key, found);
+        self.time_wait_ack(now, key, found);
         Ok(())
     }
 
     fn time_wait_ack_limited(
         &mut self,
         now: Instant,
-        interface: InterfaceId,
         key: &Key,
         found: Found,
         reason: DropReason,
@@ -287,12 +293,12 @@ impl Host {
         if !self.time_wait_acks.take(now) {
             return Err(DropReason::ChallengeLimited);
         }
-        self.time_wait_ack(now, interface, key, found);
+        self.time_wait_ack(now, key, found);
         Err(reason)
     }
 
     /// An ACK of the old connection's RCV.NXT.
-    fn time_wait_ack(&mut self, now: Instant, interface: InterfaceId, key: &Key, found: Found) {
+    fn time_wait_ack(&mut self, now: Instant, key: &Key, found: Found) {
         let Some(record) = self.time_wait_brief(found, now) else { return };
         let mut header =
             Header { seq: record.snd_nxt, ack: record.rcv_nxt, flags: Flags::ACK, ..Header::default() };
@@ -301,7 +307,7 @@ impl Host {
             val: millis32(now).wrapping_add(self.numbers.timestamp_offset(key)),
             ecr,
         });
-        self.reply(*key, interface, header, State::TimeWait);
+        self.reply(*key, record.interface, header, State::TimeWait);
     }
 
     // ---- the covered record ----
@@ -346,7 +352,6 @@ impl Host {
         &mut self,
         now: Instant,
         key: &Key,
-        interface: InterfaceId,
         seg: &Segment,
     ) -> Option<Result<(), DropReason>> {
         let found = Found::unpack(*self.covered.get(key)?);
@@ -361,10 +366,8 @@ impl Host {
             _ => return None,
         };
         match verdict {
-            Verdict::AckAndRestart => Some(self.fin_again(now, interface, key, found)),
-            Verdict::Ack => {
-                Some(self.time_wait_ack_limited(now, interface, key, found, DropReason::TimeWaitStray))
-            }
+            Verdict::AckAndRestart => Some(self.fin_again(now, key, found, seg)),
+            Verdict::Ack => Some(self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitStray)),
             Verdict::Ignore(reason) => Some(Err(reason)),
             _ => None,
         }

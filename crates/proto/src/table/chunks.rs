@@ -21,6 +21,7 @@ impl<T, const SHIFT: u32> Chunks<T, SHIFT> {
         Self { pages: Vec::new(), len: 0 }
     }
 
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> u32 {
         self.len
     }

@@ -34,11 +34,13 @@ impl Index {
         Self { tables: Vec::new(), bits: 0, len: 0, moved: 0 }
     }
 
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// How many entries were moved by growth, ever. Whoever must prove a bound per call takes the difference.
+    #[cfg(test)]
     pub(crate) const fn moved(&self) -> u64 {
         self.moved
     }

@@ -14,10 +14,5 @@ pub(crate) mod rate_limit;
 pub(crate) mod slab;
 pub(crate) mod wheel;
 
-pub(crate) use index::Index;
-pub(crate) use rate_limit::RateLimit;
-pub(crate) use slab::Slab;
-pub(crate) use wheel::Wheel;
-
 /// The end of a list of `u32` links.
 pub(crate) const NIL: u32 = u32::MAX;

@@ -45,6 +45,7 @@ impl<T> Slab<T> {
         self.len as usize
     }
 
+    #[cfg(test)]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }

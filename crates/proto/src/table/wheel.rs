@@ -82,6 +82,7 @@ impl Wheel {
     }
 
     /// How many entries there are, stale ones included.
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len as usize
     }

@@ -210,10 +210,6 @@ impl<A: Copy> TimeWaitTable<A> {
         self.len as usize
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The queue for connections of this MSL. `None` for a ninth distinct one, or one of more than ten days.
     pub(crate) fn lifetime(&mut self, msl: Duration) -> Option<u8> {
         if msl > MSL_MAX {

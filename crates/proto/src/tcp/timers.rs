@@ -4,7 +4,6 @@ use crate::Instant;
 use crate::tcp::arrives::Stop;
 use crate::tcp::config::KeepAlive;
 use crate::tcp::congestion::{Congestion, Controller as _};
-use crate::tcp::error::CloseReason;
 use crate::tcp::recovery::rtt::Rtt;
 use crate::tcp::tcb::{AckDue, Tcb};
 use core::ops::ControlFlow;

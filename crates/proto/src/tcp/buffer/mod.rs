@@ -11,6 +11,3 @@ pub(crate) mod reassembly;
 pub(crate) mod recv;
 pub(crate) mod run;
 pub(crate) mod send;
-
-pub(crate) use recv::{Inserted, RecvBuffer};
-pub(crate) use send::SendBuffer;

@@ -96,6 +96,7 @@ impl RecvBuffer {
     }
 
     /// Neither text to read nor early text: the buffer may be dropped and a new one made when text comes.
+    #[cfg(test)]
     pub(crate) const fn is_empty(&self) -> bool {
         self.ready.len() == 0 && self.early.is_none()
     }
