@@ -7,5 +7,5 @@ pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod info;
 pub(crate) mod seq;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 pub(crate) mod time_wait;

@@ -114,6 +114,16 @@ impl SendBuffer {
             self.freeze_tail();
         }
         let first = self.find(start);
+        if let Some(chunk) = self.chunks.get(first) {
+            // Most segments lie within one chunk.
+            let skip = octets(start - chunk.start);
+            if max <= chunk.text.len() - skip {
+                self.hint = first;
+                let whole = max == chunk.text.len();
+                let text = if whole { chunk.text.clone() } else { chunk.text.slice(skip..skip + max) };
+                return if out.try_push(text).is_ok() { max } else { 0 };
+            }
+        }
         let held = out.len();
         let taken = self.slices(first, start, max, out);
         if taken < max && taken < MERGE_BELOW && self.merge(first, start, max) {
@@ -205,9 +215,10 @@ impl SendBuffer {
     }
 
     /// Keeps an acknowledged block for text to come, if it is of a fitting size, nobody else refers to it, and the spare
-    /// one is still in use.
+    /// one is still in use. With nothing behind it the question is not worth asking: two blocks take turns then.
     fn recycle(&mut self, text: Bytes) {
-        if !self.spare.try_reclaim(BLOCK_MIN)
+        if !self.chunks.is_empty()
+            && !self.spare.try_reclaim(BLOCK_MIN)
             && let Ok(mut block) = text.try_into_mut()
         {
             block.clear();
