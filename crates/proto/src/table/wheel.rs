@@ -123,14 +123,16 @@ impl Wheel {
     /// Takes the first entry out of the levels.
     fn pop_first(&mut self) -> Option<(u32, u64)> {
         let (mut level, mut slot) = self.first_slot()?;
-        if level > 0 {
+        let mut last = self.last_of(level, slot)?;
+        let mut first = self.nodes.get(last)?.next;
+        if level > 0 && first != last {
             // The first entry decides how far time has come; seen from there it lies at level 0.
             self.elapsed = self.levels.get(level)?.slots.get(slot)?.earliest;
             self.spread(level, slot);
             (level, slot) = (0, slot_at(self.elapsed, 0));
+            last = self.last_of(level, slot)?;
+            first = self.nodes.get(last)?.next;
         }
-        let last = self.levels.get(level)?.slots.get(slot)?.last;
-        let first = self.nodes.get(last)?.next;
         let node = *self.nodes.get(first)?;
         self.elapsed = node.at;
         if first == last {
@@ -140,6 +142,10 @@ impl Wheel {
         }
         self.release(first);
         Some((node.key, node.at))
+    }
+
+    fn last_of(&self, level: usize, slot: usize) -> Option<u32> {
+        Some(self.levels.get(level)?.slots.get(slot)?.last)
     }
 
     /// The first occupied slot of the lowest occupied level.

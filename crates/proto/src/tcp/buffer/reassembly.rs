@@ -6,8 +6,9 @@ use alloc::collections::BTreeMap;
 use arrayvec::ArrayVec;
 use bytes::{Buf, Bytes};
 
-/// What a block costs besides its text: an entry of 96 octets in a tree whose nodes are at least half full.
-const BLOCK_COST: usize = 240;
+/// What a block costs besides its text: an entry of 96 octets in a tree whose nodes are at least half full, and the
+/// first four slots of a queue.
+const BLOCK_COST: usize = 320;
 /// How many blocks are remembered in the order in which they changed. Four are reported.
 const RECENT: usize = 8;
 

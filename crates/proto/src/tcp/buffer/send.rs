@@ -24,7 +24,7 @@ pub(crate) struct SendBuffer {
     chunks: VecDeque<Chunk>,
     /// Written text behind the chunks that no segment has asked for yet, and the room left in its block.
     tail: BytesMut,
-    /// A block whose text was acknowledged, to be written into again.
+    /// A block to be written into again once its text is acknowledged.
     spare: BytesMut,
     /// The position of SND.UNA, counted in octets since the buffer was made.
     front: u64,
@@ -114,6 +114,16 @@ impl SendBuffer {
             self.freeze_tail();
         }
         let first = self.find(start);
+        if let Some(chunk) = self.chunks.get(first) {
+            // Most segments lie within one chunk.
+            let skip = octets(start - chunk.start);
+            if max <= chunk.text.len() - skip {
+                self.hint = first;
+                let whole = max == chunk.text.len();
+                let text = if whole { chunk.text.clone() } else { chunk.text.slice(skip..skip + max) };
+                return if out.try_push(text).is_ok() { max } else { 0 };
+            }
+        }
         let held = out.len();
         let taken = self.slices(first, start, max, out);
         if taken < max && taken < MERGE_BELOW && self.merge(first, start, max) {
@@ -191,22 +201,24 @@ impl SendBuffer {
     }
 
     /// Makes room in `tail`: in its own block, when nobody refers to what is in it any more, else in the spare one, else
-    /// in a new one.
+    /// in a new one. The block that it leaves becomes the spare one, so that two take turns where little is in flight.
     fn new_block(&mut self, wanted: usize) {
         self.freeze_tail();
         let wanted = wanted.clamp(BLOCK_MIN, BLOCK_MAX);
         if self.tail.try_reclaim(wanted) {
             return;
         }
-        self.tail = core::mem::take(&mut self.spare);
+        core::mem::swap(&mut self.tail, &mut self.spare);
         if !self.tail.try_reclaim(wanted) {
             self.tail = BytesMut::with_capacity(wanted.max(self.len().min(BLOCK_MAX)));
         }
     }
 
-    /// Keeps an acknowledged block for text to come, if it is of a fitting size and nobody else refers to it.
+    /// Keeps an acknowledged block for text to come, if it is of a fitting size, nobody else refers to it, and the spare
+    /// one is still in use. With nothing behind it the question is not worth asking: two blocks take turns then.
     fn recycle(&mut self, text: Bytes) {
-        if self.spare.capacity() == 0
+        if !self.chunks.is_empty()
+            && !self.spare.try_reclaim(BLOCK_MIN)
             && let Ok(mut block) = text.try_into_mut()
         {
             block.clear();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::drop::DropReason;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
