@@ -1,4 +1,7 @@
 //! The descriptor in tokio.
+//!
+//! tun-rs makes and configures the interface; reading and writing are ours, because its own async device refuses
+//! descriptors with virtio headers that were opened elsewhere, and reads only into buffers that were zeroed before.
 
 use crate::sys;
 use arrayvec::ArrayVec;
