@@ -116,6 +116,14 @@ impl Pair {
         }
     }
 
+    /// Nothing happens for a while but timers.
+    pub fn wait(&mut self, duration: Duration) {
+        self.now += duration;
+        self.client.handle_timeout(self.now);
+        self.server.handle_timeout(self.now);
+        self.exchange();
+    }
+
     /// TIME-WAITs that the server holds.
     pub fn time_waits(&self) -> usize {
         self.server.snapshot(self.now).time_wait.len()
