@@ -52,12 +52,15 @@ impl Host {
         }
     }
 
+    /// Tells the application, unless it has not fetched the last notice of the same kind.
     fn wake(&mut self, index: u32, wake: Wake) {
         let id = self.id_of(index);
-        if wake.readable {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let told = &mut connection.told;
+        if wake.readable && !core::mem::replace(&mut told.readable, true) {
             self.events.push_back(Event::Readable(id));
         }
-        if wake.writable {
+        if wake.writable && !core::mem::replace(&mut told.writable, true) {
             self.events.push_back(Event::Writable(id));
         }
     }

@@ -6,7 +6,7 @@ use crate::tcp::closing::holder::Holder;
 use crate::tcp::error::CloseReason;
 use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::active::Opening;
-use crate::tcp::tcb::Tcb;
+use crate::tcp::tcb::{Tcb, Wake};
 use crate::tcp::timers;
 use crate::{Instant, InterfaceId, OwnerId};
 use alloc::boxed::Box;
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) noted: State,
     /// The state after the last frame that was traced.
     pub(crate) shown: State,
+    /// Notices to the application that it has not fetched.
+    pub(crate) told: Wake,
     /// It stands in the queue of those that may have something to send.
     pub(crate) dirty: bool,
 }
@@ -63,6 +65,7 @@ impl Connection {
             since: now,
             noted: before,
             shown: before,
+            told: Wake::default(),
             dirty: false,
         }
     }

@@ -5,7 +5,9 @@
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `resets`: RST and SYN in every state
 //! - `windows`: closed, tiny, shrinking and scaled windows
+//! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
 
+mod acks;
 mod lifecycle;
 mod resets;
 mod solo;

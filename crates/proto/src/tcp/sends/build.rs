@@ -29,6 +29,9 @@ pub(crate) fn build(
         header.flags = header.flags.with(Flags::PSH);
     }
     account(tcb, now, plan, sent + u32::from(header.flags.has(Flags::FIN)));
+    if plan.kind == Kind::Ack {
+        tcb.duplicate_acks = tcb.duplicate_acks.saturating_sub(1);
+    }
     acknowledged(tcb);
     header
 }
@@ -94,7 +97,7 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
 /// Every segment carries an acknowledgment of all that has arrived.
 fn acknowledged(tcb: &mut Tcb) {
     tcb.ack_due = AckDue::No;
-    tcb.unacked_segments = 0;
+    tcb.unacked_octets = 0;
     tcb.timers.ack_at = Instant::FAR_FUTURE;
     let nxt: SeqNum = tcb.rcv.nxt;
     if let Some(ts) = &mut tcb.ts {
