@@ -259,9 +259,9 @@ impl Host {
                 if !seq.in_window(tcb.snd.una, tcb.outstanding()) {
                     return Err(DropReason::IcmpOutOfFlight);
                 }
-                if let IcmpError::PacketTooBig { mtu } = error
-                    && self.path_mtu.lower(key.remote(), mtu, now)
-                {
+                if let IcmpError::PacketTooBig { mtu } = error {
+                    // Known or not: this connection may have begun before it was.
+                    self.path_mtu.lower(key.remote(), mtu, now);
                     self.lower_mss(now, index, &key);
                 }
                 Ok(())

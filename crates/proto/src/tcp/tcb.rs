@@ -104,6 +104,8 @@ pub(crate) struct Tcb {
     pub(crate) ts: Option<TimestampState>,
     /// The segment being timed: the sequence number after it, and when it left.
     pub(crate) timed: Option<(SeqNum, Instant)>,
+    /// When text or FIN last left.
+    pub(crate) sent_at: Instant,
     pub(crate) config: Arc<TcpConfig>,
     /// `None` while empty.
     pub(crate) send: Option<Box<SendBuffer>>,
@@ -167,9 +169,10 @@ impl Tcb {
             timers: Timers::new(now, config.keepalive.as_ref()),
             rtt: if agreed.syn_repeated { Rtt::after_repeated_syn() } else { Rtt::new() },
             recovery: Recovery::new(agreed.iss),
-            congestion: Reno::new(mss),
+            congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
             ts,
             timed: None,
+            sent_at: now,
             config: Arc::clone(config),
             send: None,
             recv: None,

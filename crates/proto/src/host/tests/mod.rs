@@ -6,9 +6,11 @@
 //! - `resets`: RST and SYN in every state
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
+//! - `loss`: RTO, fast retransmit, congestion, Nagle, offload, path MTU
 
 mod acks;
 mod lifecycle;
+mod loss;
 mod resets;
 mod solo;
 mod windows;

@@ -38,7 +38,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     tcb.rcv.nxt += inserted.advanced;
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
-    if tcb.recv.as_ref().is_some_and(|recv| recv.is_empty()) {
+    if tcb.recv.as_ref().is_some_and(|recv| recv.readable() == 0 && !recv.has_gap()) {
         tcb.recv = None;
     }
     let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));

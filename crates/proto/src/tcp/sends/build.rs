@@ -2,7 +2,7 @@
 
 use super::{Kind, Plan, window};
 use crate::Instant;
-use crate::tcp::seq::SeqNum;
+use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::tcb::{AckDue, Tcb};
 use crate::tcp::timers::Waiting;
 use crate::wire::tcp::{Flags, Header, Options, Timestamp};
@@ -43,7 +43,32 @@ fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, 18>) -> u32 {
     else {
         return 0;
     };
-    if max == 0 { 0 } else { crate::tcp::seq::octets(send.gather(offset, max, text)) }
+    if max == 0 {
+        return 0;
+    }
+    let taken = send.gather(offset, max, text);
+    let mss = usize::from(tcb.mss);
+    if taken == max || taken <= mss {
+        return octets(taken);
+    }
+    // The slices did not reach: whole segments leave, the rest comes next.
+    let whole = taken - taken % mss;
+    cut(text, taken - whole);
+    octets(whole)
+}
+
+/// Takes octets off the end.
+fn cut(text: &mut ArrayVec<Bytes, 18>, mut octets: usize) {
+    while octets > 0
+        && let Some(last) = text.last_mut()
+    {
+        if last.len() > octets {
+            last.truncate(last.len() - octets);
+            return;
+        }
+        octets -= last.len();
+        text.pop();
+    }
 }
 
 fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
@@ -67,6 +92,9 @@ fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
 
 fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     let rto = tcb.rtt.rto(&tcb.config);
+    if matches!(plan.kind, Kind::New | Kind::Retransmission) {
+        tcb.sent_at = now;
+    }
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;

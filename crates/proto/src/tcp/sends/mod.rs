@@ -73,6 +73,9 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
     if let Some(plan) = retransmission(tcb, text_max) {
         return Next::Segment(plan);
     }
+    if tcb.outstanding() == 0 && now.since(tcb.sent_at) > tcb.rtt.rto(&tcb.config) {
+        tcb.congestion.on_idle(tcb.mss);
+    }
     let blocked = match new_text(tcb, text_max) {
         Ok(plan) => return Next::Segment(plan),
         Err(blocked) => blocked,
