@@ -19,7 +19,8 @@ fn bench() -> Bench {
     let secret = Secret::from_bytes([1; 32]);
     let mut interfaces = Interfaces::default();
     let address = |text: &str| text.parse::<IpAddr>().unwrap();
-    let addresses = Vec::from([(address("10.7.0.2"), 24), (address("10.8.0.2"), 24), (address("fd07::2"), 64)]);
+    let addresses =
+        Vec::from([(address("10.7.0.2"), 24), (address("10.8.0.2"), 24), (address("fd07::2"), 64)]);
     interfaces.add(InterfaceConfig { addresses, ..InterfaceConfig::default() });
     Bench {
         sockets: UdpSockets::default(),
@@ -84,7 +85,8 @@ fn datagram_reaches_the_socket_bound_to_its_address_before_the_one_bound_to_any(
     assert_eq!(bench.give("10.7.0.1:9", "10.8.0.2:54", b"c"), Ok(any));
     assert_eq!(bench.give("10.7.0.1:9", "10.8.0.2:53", b"d"), Err(DropReason::UdpNoPort));
     assert_eq!(bench.give("[fd07::1]:9", "[fd07::2]:54", b"d"), Err(DropReason::UdpNoPort));
-    let expected = Datagram { from: addr("10.7.0.1:9"), to: addr("10.8.0.2:54"), bytes: Bytes::from_static(b"c") };
+    let expected =
+        Datagram { from: addr("10.7.0.1:9"), to: addr("10.8.0.2:54"), bytes: Bytes::from_static(b"c") };
     assert_eq!((bench.sockets.recv(any), bench.sockets.recv(any)), (Some(expected), None));
 }
 
@@ -191,8 +193,12 @@ fn datagram_leaves_from_the_bound_address_or_the_one_that_suits_the_destination(
     let [bound, suited] = ["10.7.0.2", "10.8.0.2"].map(|text| text.parse::<IpAddr>().unwrap());
     assert_eq!(sources, [(bound, 64), (suited, 64), (bound, 1)]);
     let (packet, bytes) = &sent[0];
-    let udp = UdpRepr::parse(&bytes[packet.payload.clone()], packet.source, packet.destination, Checksum::Unknown);
-    assert_eq!(udp, Ok(UdpRepr { source: addr("10.7.0.2:53"), destination: addr("10.8.0.1:9"), text_len: 4 }));
+    let udp =
+        UdpRepr::parse(&bytes[packet.payload.clone()], packet.source, packet.destination, Checksum::Unknown);
+    assert_eq!(
+        udp,
+        Ok(UdpRepr { source: addr("10.7.0.2:53"), destination: addr("10.8.0.1:9"), text_len: 4 })
+    );
 }
 
 #[test]
@@ -211,7 +217,15 @@ fn datagram_is_fragmented_to_what_the_path_carries() {
 fn datagram_that_cannot_leave_says_why() {
     let mut bench = bench();
     let (v4, v6) = (bench.bind("10.7.0.2:53").unwrap(), bench.bind("[::]:53").unwrap());
-    for to in ["[fd07::1]:9", "10.7.0.1:0", "10.7.0.255:9", "255.255.255.255:9", "10.8.0.2:9", "0.0.0.0:9", "127.0.0.1:9"] {
+    for to in [
+        "[fd07::1]:9",
+        "10.7.0.1:0",
+        "10.7.0.255:9",
+        "255.255.255.255:9",
+        "10.8.0.2:9",
+        "0.0.0.0:9",
+        "127.0.0.1:9",
+    ] {
         assert_eq!(bench.send(v4, to, b"text"), Err(UdpError::NoRoute), "{to}");
     }
     assert_eq!(bench.send(v4, "10.7.0.1:9", &[0; TEXT_MAX_V4 + 1]), Err(UdpError::TooLong));

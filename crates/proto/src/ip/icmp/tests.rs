@@ -177,12 +177,28 @@ fn malformed_and_useless_messages_are_dropped_for_their_reason() {
             ("seven octets", packet(theirs, this, icmp, &[0; 7]), DropReason::IcmpTruncated),
             ("wrong checksum", wrong.into(), DropReason::IcmpChecksum),
             ("no quote", message(theirs, this, error, b""), DropReason::IcmpTruncated),
-            ("quote without ports", message(theirs, this, error, &ours(v6, 6).0[..23]), DropReason::IcmpTruncated),
-            ("quote of the other family", message(theirs, this, error, &ours(!v6, 6).0), DropReason::IcmpTruncated),
+            (
+                "quote without ports",
+                message(theirs, this, error, &ours(v6, 6).0[..23]),
+                DropReason::IcmpTruncated,
+            ),
+            (
+                "quote of the other family",
+                message(theirs, this, error, &ours(!v6, 6).0),
+                DropReason::IcmpTruncated,
+            ),
             ("quote of a foreign packet", message(theirs, this, error, &foreign), DropReason::IcmpUnrelated),
             ("quote of another protocol", message(theirs, this, error, &other), DropReason::IcmpUnrelated),
-            ("echo reply", message(theirs, this, IcmpRepr::EchoReply { identifier: 0, sequence: 0 }, b""), DropReason::IcmpUnknown),
-            ("number of the other family", packet(theirs, this, protocol_of(addresses(!v6).0), &[0; 8]), DropReason::UnknownProtocol),
+            (
+                "echo reply",
+                message(theirs, this, IcmpRepr::EchoReply { identifier: 0, sequence: 0 }, b""),
+                DropReason::IcmpUnknown,
+            ),
+            (
+                "number of the other family",
+                packet(theirs, this, protocol_of(addresses(!v6).0), &[0; 8]),
+                DropReason::UnknownProtocol,
+            ),
         ];
         for (what, bytes, reason) in corpus {
             assert_eq!(bench().give(&bytes), Err(reason), "{what}, IPv6 {v6}");
@@ -227,7 +243,10 @@ fn unknown_protocol_is_reported_in_the_words_of_the_family() {
         let bytes = packet(theirs, this, 132, &[1; 8]);
         let parsed = parse(&bytes).unwrap();
         let Bench { icmp, interfaces, outbox } = &mut bench;
-        assert_eq!(icmp.protocol_unreachable(Instant::ZERO, HERE, &parsed, &bytes, interfaces, outbox), Ok(()));
+        assert_eq!(
+            icmp.protocol_unreachable(Instant::ZERO, HERE, &parsed, &bytes, interfaces, outbox),
+            Ok(())
+        );
         let error = if v6 {
             IcmpRepr::ParameterProblem { code: 1, pointer: 6 }
         } else {
