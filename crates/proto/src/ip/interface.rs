@@ -45,11 +45,6 @@ impl Interfaces {
         self.list.iter().any(|config| has(config, address))
     }
 
-    /// Whether this interface has this address.
-    pub(crate) fn local_on(&self, id: InterfaceId, address: IpAddr) -> bool {
-        has(self.config(id), address)
-    }
-
     /// Whether a packet from another host may come from here: not from an address of ours, nor from the broadcast
     /// address of one of our networks (RFC 1122 §3.2.1.3). What no source may be is refused by `wire::ip::parse`.
     pub(crate) fn may_be_source(&self, source: IpAddr) -> bool {
@@ -256,12 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn an_address_belongs_to_the_host_and_to_one_interface() {
+    fn an_address_belongs_to_the_host() {
         let interfaces = two();
         assert!(interfaces.is_local(ip("192.0.2.1")) && !interfaces.is_local(ip("192.0.2.0")));
-        assert!(interfaces.local_on(InterfaceId(1), ip("192.0.2.1")));
-        assert!(!interfaces.local_on(InterfaceId(0), ip("192.0.2.1")));
-        assert!(!interfaces.local_on(InterfaceId(7), ip("192.0.2.1")));
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Outbox {
     }
 
     /// Packets that wait.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
@@ -204,7 +205,7 @@ mod tests {
                 let parsed = parse(fragment).unwrap();
                 let Some(Fragment { identification, offset, more }) = parsed.fragment else { panic!() };
                 assert_eq!((usize::from(offset), more), (payload.len(), n < 3));
-                assert!(parsed.payload.len() % 8 == 0 || !more);
+                assert!(parsed.payload.len().is_multiple_of(8) || !more);
                 numbers.push(identification);
                 payload.extend_from_slice(&fragment[parsed.payload]);
             }

@@ -176,7 +176,7 @@ fn check(packet: &IpPacket, fragment: Fragment) -> Result<(), DropReason> {
     let length = packet.payload.len();
     let max = if packet.source.is_ipv4() { PAYLOAD_MAX_V4 } else { PAYLOAD_MAX_V6 };
     let fits = usize::from(fragment.offset) + length <= max;
-    let aligned = !fragment.more || length % 8 == 0;
+    let aligned = !fragment.more || length.is_multiple_of(8);
     if length == 0 || !fits || !aligned { Err(DropReason::FragmentMalformed) } else { Ok(()) }
 }
 

@@ -11,6 +11,7 @@
 pub mod checksum;
 pub mod icmp;
 pub mod ip;
+pub mod tcp;
 pub mod udp;
 
 /// The 16-bit field at `at`, where there is one.

@@ -151,7 +151,7 @@ fn fragment_header(packet: &[u8], here: Chain) -> Result<Option<Fragment>, Refus
         return Ok(None);
     }
     let length = packet.len() - (at + 8);
-    if more && length % 8 != 0 {
+    if more && !length.is_multiple_of(8) {
         return Err(refuse(DropReason::FragmentMalformed, ERRONEOUS_FIELD, 4)); // RFC 8200 §4.5
     }
     if usize::from(offset) + length > usize::from(u16::MAX) {
