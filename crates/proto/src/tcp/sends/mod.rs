@@ -75,7 +75,7 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
         return Next::Segment(Plan { kind: Kind::KeepAlive, seq: tcb.snd.nxt - 1, text: 0, fin: false });
     }
     if tcb.ack_due == AckDue::Now {
-        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.snd.nxt, text: 0, fin: false });
+        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.bare_seq(), text: 0, fin: false });
     }
     Next::Nothing(blocked)
 }
