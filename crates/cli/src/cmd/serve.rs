@@ -55,13 +55,13 @@ Exit status: 0 after Ctrl-C; 1 when the link fails; 2 wrong call or permission."
 
 /// Runs the command.
 #[cfg(target_os = "linux")]
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     linux::run(args)
 }
 
 /// Says that this needs Linux.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn run(_args: Args) -> Result<ExitCode> {
+pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
     crate::cmd::needs_linux("serve")
 }
 
@@ -102,7 +102,7 @@ mod linux {
     /// How long requests under way may take after Ctrl-C, and then the closes.
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    pub(super) fn run(args: Args) -> Result<ExitCode> {
+    pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let site = Site::directory(directory(&args.dir)?);
         let capture = args.capture.create()?;
         let runtime = stack::runtime()?;
@@ -120,7 +120,7 @@ mod linux {
             let host = HostConfig { tcp, ..HostConfig::default() };
             let options = Options { host, impairment: args.impairment.clone(), capture, observer: None };
             let stack = Stack::start(&link, tun, options)?;
-            serve(&args, site, &link, stack, interrupts).await
+            serve(args, site, &link, stack, interrupts).await
         })
     }
 
