@@ -175,11 +175,13 @@ mod linux {
         if reset > 0 {
             eprintln!("linger: {reset} connections did not close in time and were reset");
         }
-        let lifetime = 2 * args.msl.as_secs();
-        match report.time_wait {
+        // Without TIME-WAIT there is nothing to abandon, though the table may not have been swept yet.
+        let abandoned = if args.msl.is_zero() { 0 } else { report.time_wait };
+        let lifetime = args.msl * 2;
+        match abandoned {
             0 => eprintln!("linger: no TIME-WAIT abandoned"),
-            1 => eprintln!("linger: 1 TIME-WAIT abandoned before its {lifetime} s were over"),
-            n => eprintln!("linger: {n} TIME-WAITs abandoned before their {lifetime} s were over"),
+            1 => eprintln!("linger: 1 TIME-WAIT abandoned before its {lifetime:?} were over"),
+            n => eprintln!("linger: {n} TIME-WAITs abandoned before their {lifetime:?} were over"),
         }
     }
 
