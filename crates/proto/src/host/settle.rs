@@ -235,7 +235,7 @@ impl Host {
 
 /// An ACK of all that has arrived, from where we stand.
 fn bare_ack(tcb: &Tcb, now: Instant) -> Header {
-    let mut header = Header { seq: tcb.snd.nxt, ack: tcb.rcv.nxt, flags: Flags::ACK, ..Header::default() };
+    let mut header = Header { seq: tcb.bare_seq(), ack: tcb.rcv.nxt, flags: Flags::ACK, ..Header::default() };
     header.wnd = u16::try_from(tcb.rcv.wnd() >> tcb.rcv_shift).unwrap_or(u16::MAX);
     header.options.timestamp = tcb.ts.map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
     header

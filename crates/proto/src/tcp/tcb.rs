@@ -207,6 +207,15 @@ impl Tcb {
         self.snd.nxt.since(self.snd.una)
     }
 
+    /// The sequence number for segments that take no room: SND.NXT, unless that lies beyond the window, where the peer
+    /// would not accept it. A probe of a closed window leaves it there, and so does a window that shrank.
+    pub(crate) fn bare_seq(&self) -> SeqNum {
+        let beyond = self.outstanding().saturating_sub(self.snd.wnd);
+        // Rounding by the window's scale may hide so much of what the peer takes (RFC 7323 §2.4).
+        let hidden = if self.snd.wnd == 0 { 1 } else { 1 << self.snd_shift };
+        if beyond < hidden { self.snd.nxt } else { self.snd.una + self.snd.wnd.saturating_sub(1) }
+    }
+
     /// Our clock as the peer sees it.
     pub(crate) fn ts_val(&self, now: Instant) -> u32 {
         millis32(now).wrapping_add(self.ts.map_or(0, |ts| ts.offset))

@@ -75,7 +75,7 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
         return Next::Segment(Plan { kind: Kind::KeepAlive, seq: tcb.snd.nxt - 1, text: 0, fin: false });
     }
     if tcb.ack_due == AckDue::Now {
-        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.snd.nxt, text: 0, fin: false });
+        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.bare_seq(), text: 0, fin: false });
     }
     Next::Nothing(blocked)
 }
@@ -116,7 +116,8 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
             Err(Blocked::Rwnd)
         };
     }
-    let room = tcb.congestion.cwnd().saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
+    let cwnd = tcb.congestion.cwnd().saturating_add(tcb.recovery.allowance(tcb.mss));
+    let room = cwnd.saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
     let text = worth_sending(tcb, unsent, usable, room, fin_pending)?.min(text_max);
     let fin = fin_pending && text == unsent && usable > text;
     Ok(Plan { kind: Kind::New, seq, text, fin })
