@@ -144,7 +144,7 @@ pub fn interface_config() -> InterfaceConfig {
 /// When the kernel refuses.
 #[must_use]
 pub fn open_tun() -> Tun {
-    match Tun::builder().name(INTERFACE).open() {
+    match Tun::builder().name(INTERFACE).up(false).open() {
         Ok(tun) => tun,
         Err(error) => panic!("cannot open a TUN: {error}"),
     }
