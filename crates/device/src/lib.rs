@@ -1,5 +1,29 @@
 //! Sources and sinks of IP packets for linger.
+//!
+//! | device | what it is |
+//! |---|---|
+//! | [`Channel`] | a bounded queue of frames in memory: two stacks in one process, or packets a program brings itself |
+//! | `Tun` (Linux) | the kernel's TUN, with segmentation and checksum offload |
+//! | [`Impaired`] | any device made worse: delay, loss, duplication, reordering, corruption, a rate |
+//! | [`Tee`] | any device with every frame written to a pcapng capture |
+//!
+//! [`offload`] does in software what a device cannot: it cuts super-segments and completes checksums.
 #![deny(unsafe_code)]
+
+mod channel;
+mod impair;
+pub mod offload;
+pub mod pcap;
+#[cfg(target_os = "linux")]
+mod sys;
+#[cfg(target_os = "linux")]
+pub mod tun;
+
+pub use channel::{Channel, ChannelClosed, ChannelHandle, ChannelReceiver, ChannelSender};
+pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentWatch};
+pub use pcap::{Pcapng, Tee};
+#[cfg(target_os = "linux")]
+pub use tun::{Tun, TunBuilder, TunError};
 
 use linger_proto::{Frame, TraceEvent, Transmit};
 use std::io;
@@ -36,3 +60,6 @@ pub struct Capabilities {
     /// The device cuts packets of up to 64 KiB into segments.
     pub segmentation_offload: bool,
 }
+
+/// Most frames one `poll_recv` of a device here hands over, so that the caller gets to answer in between.
+const BATCH: usize = 64;

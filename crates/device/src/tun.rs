@@ -1,0 +1,197 @@
+//! The kernel's TUN: a network interface whose far end is a descriptor of ours.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `open` | [`TunBuilder`] and [`TunError`]: making the interface, or taking over an open descriptor |
+//! | `queue` | the descriptor in tokio: waiting, reading, gathering writes |
+//! | `receive` | buffers for what arrives, and when one is handed on instead of copied |
+//! | `vnet` | the virtio header before each packet: partial checksums and super-segments |
+
+mod open;
+mod queue;
+mod receive;
+mod vnet;
+
+pub use open::{TunBuilder, TunError};
+
+use crate::offload::segment;
+use crate::{BATCH, Capabilities, Device};
+use linger_proto::{Frame, Transmit};
+use queue::Queue;
+use receive::Receiver;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use vnet::VnetHeader;
+
+/// One queue of a TUN interface.
+///
+/// With offload the kernel hands over TCP super-segments of up to 64 KiB whole, takes them from us whole, and neither
+/// side computes a checksum for text that never leaves the machine. An interface that [`TunBuilder`] made is removed
+/// when the last of its queues is dropped.
+///
+/// It is registered with tokio when it is first polled, so it may be opened before a runtime exists.
+#[derive(Debug)]
+pub struct Tun {
+    queue: Queue,
+    name: String,
+    mtu: u16,
+    /// Each packet has a virtio header.
+    vnet_hdr: bool,
+    receiver: Receiver,
+    counters: TunCounters,
+}
+
+/// What a [`Tun`] has dropped, readable also while a stack owns it.
+#[derive(Clone, Debug, Default)]
+pub struct TunCounters(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    down: AtomicU64,
+    refused: AtomicU64,
+    malformed: AtomicU64,
+}
+
+impl TunCounters {
+    /// Packets dropped because the interface was down, as on a cable that is not plugged in.
+    pub fn down(&self) -> u64 {
+        self.0.down.load(Ordering::Relaxed)
+    }
+
+    /// Packets that the kernel refused: malformed, or no memory for them.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// Reads from the kernel that made no sense.
+    pub fn malformed(&self) -> u64 {
+        self.0.malformed.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds one.
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Tun {
+    /// Makes a TUN interface, or attaches to one prepared with `ip tuntap add NAME mode tun user USER`.
+    pub fn builder() -> TunBuilder {
+        TunBuilder::default()
+    }
+
+    /// Takes over an open TUN descriptor, from another process or a service manager. Whether it has virtio headers is
+    /// asked of the kernel; `mtu` is that of the interface. It must have been opened with `IFF_NO_PI`, which the
+    /// kernel does not tell. The interface itself is left as it is.
+    ///
+    /// # Errors
+    /// [`TunError::NotATun`] for any other descriptor.
+    pub fn from_fd(fd: OwnedFd, mtu: u16) -> Result<Self, TunError> {
+        open::adopt(fd, mtu)
+    }
+
+    /// The name of the interface.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A handle on what it has dropped.
+    pub fn counters(&self) -> TunCounters {
+        self.counters.clone()
+    }
+
+    fn new(fd: OwnedFd, name: String, mtu: u16, vnet_hdr: bool) -> Self {
+        Self {
+            queue: Queue::new(fd),
+            name,
+            mtu,
+            vnet_hdr,
+            receiver: Receiver::default(),
+            counters: TunCounters::default(),
+        }
+    }
+
+    /// Writes one packet. What the interface drops is counted; only a deleted interface is an error.
+    fn write(&self, frame: &Transmit) -> io::Result<()> {
+        let result = if self.vnet_hdr {
+            let (header, frame) = VnetHeader::of(frame);
+            self.queue.try_write(&[&header.to_bytes(), &frame.header], &frame.text)
+        } else {
+            self.queue.try_write(&[&frame.header], &frame.text)
+        };
+        match result {
+            Err(error) => self.judge(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn judge(&self, error: io::Error) -> io::Result<()> {
+        match error.raw_os_error() {
+            Some(libc::EIO) => count(&self.counters.0.down),
+            Some(libc::EINVAL | libc::EMSGSIZE | libc::ENOBUFS | libc::ENOMEM) => {
+                count(&self.counters.0.refused);
+            }
+            Some(libc::EBADFD) => return Err(self.deleted()),
+            _ => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn deleted(&self) -> io::Error {
+        let text = format!("the interface {} was deleted", self.name);
+        io::Error::new(io::ErrorKind::NotConnected, text)
+    }
+}
+
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.queue.as_fd()
+    }
+}
+
+impl Device for Tun {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { mtu: self.mtu, checksum_offload: self.vnet_hdr, segmentation_offload: self.vnet_hdr }
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<io::Result<usize>> {
+        let mut received = 0;
+        while received < BATCH {
+            match self.queue.poll_read(cx, self.receiver.buffer()) {
+                Poll::Ready(Ok(_)) => match self.receiver.frame(self.vnet_hdr) {
+                    Some(frame) => {
+                        batch.push(frame);
+                        received += 1;
+                    }
+                    None => count(&self.counters.0.malformed),
+                },
+                Poll::Ready(Err(error)) if error.raw_os_error() == Some(libc::EBADFD) => {
+                    return Poll::Ready(Err(self.deleted()));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if received == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok(received))
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.queue.poll_writable(cx))?;
+            let result = if self.vnet_hdr {
+                self.write(frame)
+            } else {
+                // Without room for all of them the rest counts as lost on the wire; the kernel's TUN always has room.
+                segment(frame).try_for_each(|packet| self.write(&packet))
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}

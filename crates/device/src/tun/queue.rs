@@ -1,0 +1,125 @@
+//! The descriptor in tokio.
+
+use crate::sys;
+use arrayvec::ArrayVec;
+use bytes::Bytes;
+use rustix::io::Errno;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A virtio header, the headers, and the slices of text.
+const PIECES: usize = 20;
+
+/// A nonblocking TUN descriptor, registered with tokio's reactor when it is first polled.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Read and written directly; `registered` holds a share of it.
+    fd: Arc<OwnedFd>,
+    registered: Option<Registered>,
+}
+
+struct Registered {
+    reactor: Arc<AsyncFd<Arc<OwnedFd>>>,
+    /// Parked until the descriptor reports an error: a deleted interface is nothing else to the reactor.
+    error: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
+}
+
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registered").field("reactor", &self.reactor).finish_non_exhaustive()
+    }
+}
+
+impl Registered {
+    fn new(fd: Arc<OwnedFd>) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
+        let reactor = Arc::new(sys::register(fd, interest)?);
+        Ok(Self { error: park(&reactor), reactor })
+    }
+}
+
+/// Waits for an error condition on the descriptor.
+fn park(
+    reactor: &Arc<AsyncFd<Arc<OwnedFd>>>,
+) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'static>> {
+    let reactor = reactor.clone();
+    Box::pin(async move {
+        reactor.ready(Interest::ERROR).await?.clear_ready();
+        Ok(())
+    })
+}
+
+impl Queue {
+    pub(super) fn new(fd: OwnedFd) -> Self {
+        Self { fd: Arc::new(fd), registered: None }
+    }
+
+    fn registered(&mut self) -> io::Result<&mut Registered> {
+        match &mut self.registered {
+            Some(registered) => Ok(registered),
+            slot => Ok(slot.insert(Registered::new(self.fd.clone())?)),
+        }
+    }
+
+    /// Reads one packet into the unused room of `buffer`. `Pending` when there is none; then `cx` is woken when one
+    /// arrives or the interface is deleted.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let registered = self.registered()?;
+        while let Poll::Ready(guard) = registered.reactor.poll_read_ready(cx) {
+            let read = guard?
+                .try_io(|fd| Ok(rustix::io::read(fd.get_ref(), rustix::buffer::spare_capacity(buffer))?));
+            match read {
+                Err(_would_block) => {}
+                Ok(Err(error)) if error.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
+                Ok(result) => return Poll::Ready(result),
+            }
+        }
+        ready!(registered.error.as_mut().poll(cx))?;
+        registered.error = park(&registered.reactor);
+        match rustix::io::read(registered.reactor.get_ref(), rustix::buffer::spare_capacity(buffer)) {
+            Err(Errno::AGAIN) => {
+                // No error any more: the next poll waits for the next one.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            result => Poll::Ready(Ok(result?)),
+        }
+    }
+
+    /// Ready when a write may be tried.
+    pub(super) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.registered()?.reactor.poll_write_ready(cx).map_ok(drop)
+    }
+
+    /// Writes one packet that lies in pieces, by one system call. `WouldBlock` means that there is no room.
+    pub(super) fn try_write(&self, headers: &[&[u8]], text: &[Bytes]) -> io::Result<()> {
+        let pieces: ArrayVec<IoSlice<'_>, PIECES> =
+            headers.iter().copied().chain(text.iter().map(Bytes::as_ref)).map(IoSlice::new).collect();
+        let write = || loop {
+            match rustix::io::writev(&self.fd, &pieces) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result.map(drop)?),
+            }
+        };
+        match &self.registered {
+            Some(registered) => registered.reactor.try_io(Interest::WRITABLE, |_| write()),
+            None => write(),
+        }
+    }
+}
+
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

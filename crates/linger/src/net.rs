@@ -1,0 +1,145 @@
+//! [`Net`]: the handle through which an application uses a stack.
+
+use crate::builder::NetBuilder;
+use crate::listener::TcpListener;
+use crate::shared::Handle;
+use crate::shutdown::{self, ShutdownReport};
+use crate::stream::TcpStream;
+use crate::udp::UdpSocket;
+use linger_proto::{ConnectConfig, Counters, ListenConfig, Snapshot};
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A TCP/IP stack of this process. Clones are handles of the same stack.
+///
+/// When the last handle, stream, listener and socket is gone, the driver finishes what was written, waits out the
+/// TIME-WAITs and ends by itself.
+#[derive(Clone, Debug)]
+pub struct Net {
+    handle: Handle,
+}
+
+impl Net {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    /// Describes a stack: its devices, addresses and settings.
+    #[must_use]
+    pub fn builder() -> NetBuilder {
+        NetBuilder::default()
+    }
+
+    /// Opens a connection and waits until it is established.
+    ///
+    /// # Errors
+    /// See [`Net::connect_with`].
+    pub async fn connect(&self, remote: impl Into<SocketAddr>) -> io::Result<TcpStream> {
+        self.connect_with(remote.into(), ConnectConfig::default()).await
+    }
+
+    /// Opens a connection with settings or a source address of its own. A dropped future abandons the attempt.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` when the peer answers RST, `TimedOut` when it does not answer, `HostUnreachable` when ICMP
+    /// says so, `NetworkUnreachable` without a route, `AddrInUse` when the pair of addresses and ports is in use or in
+    /// TIME-WAIT, `AddrNotAvailable` when no port is free or the source is not ours, `QuotaExceeded` past the bound
+    /// on connections, `NotConnected` when the stack has ended. The typed error is inside.
+    pub async fn connect_with(&self, remote: SocketAddr, config: ConnectConfig) -> io::Result<TcpStream> {
+        TcpStream::open(&self.handle, remote, config).await
+    }
+
+    /// Listens at `local`; an unspecified address means every address of this host of that family, port zero a
+    /// free port.
+    ///
+    /// # Errors
+    /// See [`Net::listen_with`].
+    pub async fn listen(&self, local: impl Into<SocketAddr>) -> io::Result<TcpListener> {
+        self.listen_with(local.into(), ListenConfig::default()).await
+    }
+
+    /// Listens with a backlog or settings of its own.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable` when the address is not ours, `QuotaExceeded` for a ninth MSL on one host,
+    /// `NotConnected` when the stack has ended.
+    pub async fn listen_with(&self, local: SocketAddr, config: ListenConfig) -> io::Result<TcpListener> {
+        TcpListener::bind(&self.handle, local, config)
+    }
+
+    /// Binds a UDP socket; port zero takes a free one.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable` when the address is not ours or no port is free, `NotConnected` when the
+    /// stack has ended.
+    pub async fn udp_bind(&self, local: impl Into<SocketAddr>) -> io::Result<UdpSocket> {
+        UdpSocket::bind(&self.handle, local.into())
+    }
+
+    /// Everything the stack holds now: listeners, connections with their states and owners, TIME-WAITs, UDP sockets.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut core = self.handle.lock();
+        let now = core.now();
+        core.host.snapshot(now)
+    }
+
+    /// What the stack has counted since it was made.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.handle.lock().host.counters().clone()
+    }
+
+    /// Frames that a device refused to take. They are lost, as on a wire.
+    #[must_use]
+    pub fn send_errors(&self) -> u64 {
+        self.handle.lock().send_errors
+    }
+
+    /// Ends the stack in order: stops listening, closes every connection (FIN after what was written), waits until
+    /// all of them have ended or `deadline` has passed, resets the rest, and ends the driver.
+    ///
+    /// From its first moment on every accept, read, write and connect fails, those that wait included; `close` keeps
+    /// its promise. An application that wants to finish its work does so before. A dropped future does not undo it:
+    /// what is open then is reset.
+    pub async fn shutdown(self, deadline: Duration) -> ShutdownReport {
+        shutdown::shutdown(self.handle, deadline).await
+    }
+
+    /// For tests: nothing is left.
+    ///
+    /// # Panics
+    /// When the stack holds a connection, a half-open one, a TIME-WAIT, a listener or a UDP socket, naming each.
+    pub fn assert_quiescent(&self) {
+        let left = describe(&self.snapshot());
+        assert!(left.is_empty(), "the stack is not quiescent:\n{left}");
+    }
+}
+
+/// One line for each thing in a snapshot.
+fn describe(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for listener in &snapshot.listeners {
+        let (half, whole) = (listener.half_open, listener.accept_queue);
+        let _ = writeln!(text, "  listener {}: {half} half-open, {whole} not accepted", listener.local);
+    }
+    for connection in &snapshot.connections {
+        let (tuple, state) = (connection.tuple, connection.state);
+        let holder = if connection.held { connection.owner.as_deref().unwrap_or("held") } else { "orphan" };
+        let _ = writeln!(
+            text,
+            "  {} -> {} {state} for {:?} ({holder})",
+            tuple.local, tuple.remote, connection.in_state
+        );
+    }
+    for wait in &snapshot.time_wait {
+        let (tuple, rest) = (wait.tuple, wait.remaining);
+        let _ = writeln!(text, "  {} -> {} TIME-WAIT, {rest:?} to go", tuple.local, tuple.remote);
+    }
+    for local in &snapshot.udp {
+        let _ = writeln!(text, "  UDP socket {local}");
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! The orderly end of a whole stack: `Net::shutdown`.
+//!
+//! Every connection gets its FIN after what was written, and stays in the hands of the stack (text that still comes
+//! is thrown away, so that the peer's FIN can follow it) until it has ended or the deadline has come. Only then does
+//! the driver end. The connections are not simply let go of, because an orphan cannot be reset at the deadline.
+
+use crate::error::StackEnded;
+use crate::shared::{Core, Handle, Pump, set_waker};
+use linger_proto::{CloseReason, ConnectionId, State};
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+/// What [`Net::shutdown`](crate::Net::shutdown) left behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Connections that closed in order before the deadline.
+    pub closed: u64,
+    /// Connections that ended before the deadline in another way: reset by the peer, timed out.
+    pub failed: u64,
+    /// Connections that this side reset: those not yet open at the beginning, and those not yet closed at the deadline.
+    pub aborted: u64,
+    /// Connections that the application had let go of and that had not ended at the deadline. Nobody answers their
+    /// peers any more.
+    pub orphans: u64,
+    /// TIME-WAITs that are given up.
+    pub time_wait: u64,
+}
+
+/// A shutdown that has begun.
+#[derive(Debug, Default)]
+pub(crate) struct Shutdown {
+    /// Connections that have not ended.
+    open: BTreeSet<ConnectionId>,
+    report: ShutdownReport,
+    waiter: Option<Waker>,
+    /// Nothing more is awaited: the driver sends what is due and ends.
+    finishing: bool,
+}
+
+impl Shutdown {
+    pub(crate) fn take_waiter(&mut self) -> Option<Waker> {
+        self.waiter.take()
+    }
+}
+
+impl Core {
+    /// Stops listening, closes every connection, wakes whoever waits for anything.
+    fn begin_shutdown(&mut self) {
+        let now = self.now();
+        let mut shutdown = Shutdown::default();
+        for (id, mut queue) in std::mem::take(&mut self.listeners) {
+            self.host.unlisten(now, id);
+            self.wakes.extend(queue.drain());
+        }
+        for (id, mut queue) in std::mem::take(&mut self.datagrams) {
+            self.host.udp_close(id);
+            self.wakes.extend(queue.drain());
+        }
+        self.wakes.extend(self.datagram_room.drain());
+        self.dispatch_events();
+        for connection in self.host.snapshot(now).connections {
+            let Some(id) = connection.id else { continue };
+            if connection.state == State::SynSent {
+                shutdown.report.aborted += u64::from(self.abort(id));
+                continue;
+            }
+            if self.slots.get(&id).is_none_or(|slot| slot.ended.is_none()) {
+                shutdown.open.insert(id);
+            }
+        }
+        for slot in self.slots.values_mut() {
+            // `close` goes on waiting for its milestone; everybody else finds out that there is nothing to wait for.
+            self.wakes
+                .extend([slot.read.take(), slot.write.take(), slot.milestone.take()].into_iter().flatten());
+        }
+        let open: Vec<_> = shutdown.open.iter().copied().collect();
+        self.shutdown = Some(shutdown);
+        for id in open {
+            if let Some(mut stream) = self.host.stream(id) {
+                // Refused only where our half is closed already.
+                let _ = stream.shutdown(now);
+            }
+            self.discard_in_shutdown(id);
+        }
+        self.output_due();
+    }
+
+    fn abort(&mut self, id: ConnectionId) -> bool {
+        let now = self.now();
+        self.output_due();
+        self.host.stream(id).map(|stream| stream.abort(now)).is_some()
+    }
+
+    /// Throws away what came after the shutdown began.
+    pub(crate) fn discard_in_shutdown(&mut self, id: ConnectionId) {
+        if !self.shutdown.as_ref().is_some_and(|shutdown| shutdown.open.contains(&id)) {
+            return;
+        }
+        let now = self.now();
+        let Some(mut stream) = self.host.stream(id) else { return };
+        while let Ok(Some(text)) = stream.read_chunk(now, usize::MAX) {
+            if text.is_empty() {
+                break;
+            }
+        }
+        self.output_due();
+    }
+
+    /// A connection that the shutdown waits for has ended.
+    pub(crate) fn count_in_shutdown(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Some(shutdown) = &mut self.shutdown else { return };
+        if !shutdown.open.remove(&id) {
+            return;
+        }
+        match reason {
+            CloseReason::Graceful => shutdown.report.closed += 1,
+            CloseReason::Aborted => shutdown.report.aborted += 1,
+            _ => shutdown.report.failed += 1,
+        }
+        if shutdown.open.is_empty() {
+            self.wakes.extend(shutdown.waiter.take());
+        }
+        let now = self.now();
+        if let Some(stream) = self.host.stream(id) {
+            stream.close(now);
+        }
+    }
+
+    /// Whether the shutdown, not the stream that is dropped, lets go of this connection.
+    pub(crate) fn is_kept_by_shutdown(&self, id: ConnectionId) -> bool {
+        self.shutdown.as_ref().is_some_and(|shutdown| !shutdown.finishing && shutdown.open.contains(&id))
+    }
+
+    /// Resets what is still open and lets the driver end.
+    fn finish_shutdown(&mut self) -> ShutdownReport {
+        let now = self.now();
+        let (open, mut report) = match &mut self.shutdown {
+            Some(shutdown) => {
+                shutdown.finishing = true;
+                (std::mem::take(&mut shutdown.open), shutdown.report)
+            }
+            None => (BTreeSet::new(), ShutdownReport::default()),
+        };
+        for id in open {
+            if self.abort(id) {
+                report.aborted += 1;
+            } else {
+                report.orphans += 1;
+            }
+        }
+        report.time_wait = u64::try_from(self.host.snapshot(now).time_wait.len()).unwrap_or(u64::MAX);
+        if let Pump::Embedded(_) = self.pump {
+            self.output_due();
+            self.end(StackEnded::in_order());
+        }
+        self.output_due();
+        report
+    }
+
+    /// Whether a shutdown awaits nothing but the last transmissions.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.shutdown.as_ref().is_some_and(|shutdown| shutdown.finishing)
+    }
+}
+
+/// Finishes the shutdown even if nobody waits for its report.
+struct FinishOnDrop<'a> {
+    handle: &'a Handle,
+    done: bool,
+}
+
+impl Drop for FinishOnDrop<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.handle.lock().finish_shutdown();
+        }
+    }
+}
+
+/// See [`Net::shutdown`](crate::Net::shutdown).
+pub(crate) async fn shutdown(handle: Handle, deadline: Duration) -> ShutdownReport {
+    {
+        let mut core = handle.lock();
+        if core.check_alive().is_err() {
+            return ShutdownReport::default();
+        }
+        core.begin_shutdown();
+    }
+    let mut finish = FinishOnDrop { handle: &handle, done: false };
+    let all_ended = poll_fn(|cx| {
+        let mut core = handle.lock();
+        let core = &mut *core;
+        let Some(shutdown) = &mut core.shutdown else { return Poll::Ready(()) };
+        if shutdown.open.is_empty() {
+            return Poll::Ready(());
+        }
+        core.spent.extend(set_waker(&mut shutdown.waiter, cx.waker()));
+        if core.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+    });
+    // Past the deadline the rest is reset, which is what `finish_shutdown` does either way.
+    let _ = tokio::time::timeout(deadline, all_ended).await;
+    let report = handle.lock().finish_shutdown();
+    finish.done = true;
+    poll_fn(|cx| {
+        let mut core = handle.lock();
+        let core = &mut *core;
+        let Some(shutdown) = &mut core.shutdown else { return Poll::Ready(()) };
+        core.spent.extend(set_waker(&mut shutdown.waiter, cx.waker()));
+        if core.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    report
+}
