@@ -6,6 +6,8 @@ use linger_proto::{Checksum, Frame, Transmit};
 use std::iter::FusedIterator;
 
 #[cfg(test)]
+pub(crate) mod test_packets;
+#[cfg(test)]
 mod tests;
 
 const TCP: u8 = 6;
@@ -322,55 +324,4 @@ pub(crate) fn completed(frame: Frame) -> Frame {
     let mut packet = Vec::from(frame.bytes);
     complete(&mut packet, frame.checksum);
     Frame { bytes: packet.into(), checksum: Checksum::Unknown, segment_size: frame.segment_size }
-}
-
-#[cfg(test)]
-pub(crate) mod test_packets {
-    //! Packets for the tests of this crate, and the oracle that judges checksums.
-    use super::*;
-    use std::num::NonZeroU16;
-
-    /// A TCP segment with `text`, its checksum partial, FIN, PSH, ACK and CWR set.
-    pub(crate) fn tcp(version: u8, text: &[u8], segment_size: u16) -> Transmit {
-        let mut frame = Transmit { segment_size: NonZeroU16::new(segment_size), ..Transmit::default() };
-        let start: u16 = if version == 4 { 20 } else { 40 };
-        if version == 4 {
-            let length = (40 + text.len()) as u16;
-            frame.header.extend([0x45, 0]);
-            frame.header.extend(length.to_be_bytes());
-            frame.header.extend([0xff, 0xfe, 0x40, 0, 64, TCP, 0, 0, 10, 7, 0, 2, 10, 7, 0, 1]);
-            let mut sum = Sum::default();
-            sum.add(&frame.header);
-            let checksum = (!sum.fold()).to_be_bytes();
-            frame.header[10..12].copy_from_slice(&checksum);
-        } else {
-            frame.header.extend([0x60, 0, 0, 0]);
-            frame.header.extend(((20 + text.len()) as u16).to_be_bytes());
-            frame.header.extend([TCP, 64]);
-            frame.header.extend([0xfd, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
-            frame.header.extend([0xfd, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        }
-        frame
-            .header
-            .extend([0, 80, 0x9c, 0x40, 0xff, 0xff, 0xff, 0xf0, 0, 0, 0, 1, 0x50, 0x99, 1, 0, 0, 0, 0, 0]);
-        let layout = Layout::of(&frame.header).expect("a packet");
-        let sum = layout.pseudo(&frame.header, 20 + text.len()).fold();
-        frame.header[usize::from(start) + 16..usize::from(start) + 18].copy_from_slice(&sum.to_be_bytes());
-        frame.checksum = Checksum::Partial { start, offset: 16 };
-        // Odd pieces, so that sums over pieces are put to the test.
-        for piece in text.chunks(text.len().div_ceil(17).max(1)) {
-            frame.text.push(Bytes::copy_from_slice(piece));
-        }
-        frame
-    }
-
-    /// Whether every checksum of a packet fits.
-    pub(crate) fn checksums_fit(packet: &[u8]) -> bool {
-        let layout = Layout::of(packet).expect("a packet");
-        let mut ip = Sum::default();
-        ip.add(&packet[..layout.start]);
-        let mut transport = layout.pseudo(packet, packet.len() - layout.start);
-        transport.add(&packet[layout.start..]);
-        (layout.version == 6 || ip.fold() == 0xffff) && transport.fold() == 0xffff
-    }
 }

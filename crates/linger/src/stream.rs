@@ -66,7 +66,7 @@ impl TcpStream {
     /// Whether small segments leave at once instead of waiting for the ACK of earlier ones (Nagle's algorithm, on by
     /// default: `TcpConfig::nodelay`).
     pub fn set_nodelay(&self, nodelay: bool) {
-        self.hold.with(|stream, _| stream.set_nodelay(nodelay));
+        self.hold.with(|stream, now| stream.set_nodelay(now, nodelay));
     }
 
     /// Names who holds this connection; `Net::snapshot` shows it for as long as anything of the connection is left.

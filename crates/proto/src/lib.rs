@@ -17,6 +17,7 @@ mod host;
 mod id;
 mod ip;
 mod secret;
+mod table;
 pub mod tcp;
 mod time;
 mod trace;

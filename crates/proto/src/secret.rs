@@ -19,7 +19,6 @@ pub(crate) enum Purpose {
     TimestampOffset = 3,
     Demux = 4,
     IpIdentification = 5,
-    Challenge = 6,
 }
 
 impl Secret {

@@ -1,6 +1,6 @@
 //! Making a TUN interface, or taking over an open descriptor.
 
-use super::{Tun, vnet};
+use super::{Tun, address, vnet};
 use crate::sys;
 use std::fs::OpenOptions;
 use std::io;
@@ -58,9 +58,6 @@ pub enum TunError {
     /// No such number of queues.
     #[error("a TUN has 1 to 256 queues, not {0}")]
     Queues(usize),
-    /// More than one IPv4 address for the kernel's end.
-    #[error("one IPv4 address at most can be given to the interface; add others with `ip address add`")]
-    Addresses,
     /// The descriptor is no TUN, is not attached to an interface, or is a TAP.
     #[error("the descriptor is no TUN attached to an interface")]
     NotATun,
@@ -86,9 +83,7 @@ impl From<TunError> for io::Error {
             TunError::NoDriver => NotFound,
             TunError::PermissionDenied | TunError::NotPermitted { .. } => PermissionDenied,
             TunError::Busy { .. } | TunError::OtherKind { .. } => AddrInUse,
-            TunError::Name { .. } | TunError::Queues(_) | TunError::Addresses | TunError::NotATun => {
-                InvalidInput
-            }
+            TunError::Name { .. } | TunError::Queues(_) | TunError::NotATun => InvalidInput,
             TunError::Setting { source, .. } | TunError::Io(source) => source.kind(),
         };
         Self::new(kind, error)
@@ -142,7 +137,7 @@ impl TunBuilder {
         self
     }
 
-    /// An address for the kernel's end, with the length of its prefix. One IPv4 address at most, any number of IPv6.
+    /// An address for the kernel's end, with the length of its prefix. May be called again for more.
     #[must_use]
     pub fn address(mut self, address: IpAddr, prefix: u8) -> Self {
         self.addresses.push((address, prefix));
@@ -192,7 +187,7 @@ impl TunBuilder {
         Ok(tuns)
     }
 
-    /// The interface with its addresses, still down.
+    /// The bare interface, still down.
     fn make(&self, multi_queue: bool) -> Result<SyncDevice, TunError> {
         if let Some(name) = &self.name {
             check_name(name)?;
@@ -204,13 +199,6 @@ impl TunBuilder {
         if let Some(name) = &self.name {
             builder = builder.name(name);
         }
-        let mut ipv4 = self.addresses.iter().filter(|(address, _)| address.is_ipv4());
-        if let Some((address, prefix)) = ipv4.next() {
-            builder = builder.ipv4(*address, *prefix, None);
-        }
-        if ipv4.next().is_some() {
-            return Err(TunError::Addresses);
-        }
         builder.build_sync().map_err(|error| self.refused(error))
     }
 
@@ -220,7 +208,7 @@ impl TunBuilder {
         let setting = |setting| {
             let name = name.clone();
             move |error: io::Error| match error.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => TunError::NotPermitted { name },
+                Some(libc::EPERM) => TunError::NotPermitted { name },
                 _ => TunError::Setting { setting, name, source: error },
             }
         };
@@ -235,16 +223,15 @@ impl TunBuilder {
         {
             device.set_tx_queue_len(frames).map_err(setting("queue length"))?;
         }
-        for (address, prefix) in self.addresses.iter().filter(|(address, _)| address.is_ipv6()) {
-            match device.add_address_v6(*address, *prefix) {
-                Err(error) if error.raw_os_error() != Some(libc::EEXIST) => {
-                    return Err(setting("IPv6 address")(error));
-                }
-                _ => {}
-            }
-        }
         if self.up && !device.is_running()? {
             device.enabled(true).map_err(setting("state"))?;
+        }
+        for (address, prefix) in &self.addresses {
+            let what = match address {
+                IpAddr::V4(_) => "IPv4 address",
+                IpAddr::V6(_) => "IPv6 address (is net.ipv6.conf.all.disable_ipv6 set?)",
+            };
+            address::add(device.if_index()?, self.up, *address, *prefix).map_err(setting(what))?;
         }
         // A share of the same open file: the interface lives on when `device` is dropped.
         let fd = device.as_fd().try_clone_to_owned()?;

@@ -1,4 +1,7 @@
 //! The descriptor in tokio.
+//!
+//! tun-rs makes and configures the interface; reading and writing are ours, because its own async device refuses
+//! descriptors with virtio headers that were opened elsewhere, and reads only into buffers that were zeroed before.
 
 use crate::sys;
 use arrayvec::ArrayVec;
@@ -96,24 +99,23 @@ impl Queue {
         }
     }
 
-    /// Ready when a write may be tried.
+    /// Ready when a write may be tried again, after one that found no room.
     pub(super) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.registered()?.reactor.poll_write_ready(cx).map_ok(drop)
+        let registered = self.registered()?;
+        ready!(registered.reactor.poll_write_ready(cx))?.clear_ready();
+        // What was known is out of date: the caller tries again, and if there is still no room the reactor will know.
+        Poll::Ready(Ok(()))
     }
 
     /// Writes one packet that lies in pieces, by one system call. `WouldBlock` means that there is no room.
     pub(super) fn try_write(&self, headers: &[&[u8]], text: &[Bytes]) -> io::Result<()> {
         let pieces: ArrayVec<IoSlice<'_>, PIECES> =
             headers.iter().copied().chain(text.iter().map(Bytes::as_ref)).map(IoSlice::new).collect();
-        let write = || loop {
+        loop {
             match rustix::io::writev(&self.fd, &pieces) {
                 Err(Errno::INTR) => {}
                 result => return Ok(result.map(drop)?),
             }
-        };
-        match &self.registered {
-            Some(registered) => registered.reactor.try_io(Interest::WRITABLE, |_| write()),
-            None => write(),
         }
     }
 }

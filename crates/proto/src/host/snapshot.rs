@@ -1,9 +1,13 @@
 //! Everything a host holds at one moment, for people and for `assert_quiescent`.
 
-use crate::{ConnectionId, FourTuple, State, TcpInfo};
+use super::Host;
+use super::time_wait::key;
+use crate::tcp::connection::Connection;
+use crate::tcp::time_wait::TimeWait;
+use crate::{ConnectionId, FourTuple, Instant, OwnerId, State, TcpInfo};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 /// Everything a host holds at one moment.
@@ -66,4 +70,68 @@ pub struct TimeWaitSnapshot {
     pub remaining: Duration,
     /// Who held it, as set by `set_owner`.
     pub owner: Option<String>,
+}
+
+impl Host {
+    /// Everything the host holds now.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let mut connections: Vec<ConnectionSnapshot> = self
+            .connections
+            .iter()
+            .map(|(index, connection)| self.connection_snapshot(now, index, connection))
+            .collect();
+        connections.extend(self.half_open.iter().map(|(_, half_open)| ConnectionSnapshot {
+            id: None,
+            tuple: half_open.key.tuple(),
+            state: State::SynReceived,
+            in_state: now.since(half_open.since),
+            held: false,
+            owner: None,
+            info: TcpInfo { state: State::SynReceived, ..TcpInfo::default() },
+        }));
+        let mut time_wait: Vec<TimeWaitSnapshot> =
+            self.time_wait_4.iter().map(|(_, record)| self.time_wait_snapshot(now, record)).collect();
+        time_wait.extend(self.time_wait_6.iter().map(|(_, record)| self.time_wait_snapshot(now, record)));
+        let listeners = self
+            .listeners
+            .iter()
+            .map(|(_, listener)| ListenerSnapshot {
+                local: listener.local,
+                half_open: listener.half_open,
+                accept_queue: u32::try_from(listener.accept_queue.len()).unwrap_or(u32::MAX),
+                backlog: listener.backlog,
+            })
+            .collect();
+        Snapshot { listeners, connections, time_wait, udp: self.udp.addrs().collect() }
+    }
+
+    fn connection_snapshot(&self, now: Instant, index: u32, connection: &Connection) -> ConnectionSnapshot {
+        ConnectionSnapshot {
+            id: Some(self.id_of(index)),
+            tuple: connection.key.tuple(),
+            state: connection.state(),
+            in_state: now.since(connection.since),
+            held: connection.holder().is_application(),
+            owner: self.owner_name(connection.owner),
+            info: connection.info(),
+        }
+    }
+
+    fn time_wait_snapshot<A: Copy + Into<IpAddr>>(
+        &self,
+        now: Instant,
+        record: &TimeWait<A>,
+    ) -> TimeWaitSnapshot {
+        TimeWaitSnapshot {
+            tuple: key(record).tuple(),
+            in_state: record.age(now),
+            remaining: record.remaining(now),
+            owner: self.owner_name(record.owner()),
+        }
+    }
+
+    fn owner_name(&self, owner: OwnerId) -> Option<String> {
+        let position = usize::try_from(owner.0).ok()?.checked_sub(1)?;
+        self.owners.get(position).cloned()
+    }
 }

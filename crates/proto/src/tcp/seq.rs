@@ -50,6 +50,11 @@ impl SeqNum {
     }
 }
 
+/// Octets of text as an amount of sequence space. Nothing this stack holds is longer than a window, far below 2^32.
+pub(crate) fn octets(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
 impl Add<u32> for SeqNum {
     type Output = Self;
     fn add(self, octets: u32) -> Self {

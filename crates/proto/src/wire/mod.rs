@@ -1,1 +1,25 @@
-//! Bytes and their meaning.
+//! Bytes and their meaning, one file for each header. A view borrows and never judges; a representation is valid by
+//! construction.
+//!
+//! | file | header | source |
+//! |---|---|---|
+//! | [`checksum`] | the Internet checksum, in progress | RFC 1071 |
+//! | [`ip`] | IPv4, IPv6 and its extension headers | RFC 791, RFC 1122, RFC 8200 |
+//! | [`udp`] | UDP | RFC 768, RFC 8200 §8.1 |
+//! | [`icmp`] | ICMP, ICMPv6 and the packets that they quote | RFC 792, RFC 1191, RFC 4443 |
+
+pub mod checksum;
+pub mod icmp;
+pub mod ip;
+pub mod tcp;
+pub mod udp;
+
+/// The 16-bit field at `at`, where there is one.
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().copied().map(u16::from_be_bytes)
+}
+
+/// The 32-bit field at `at`, where there is one.
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
+}

@@ -2,15 +2,20 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `address` | addresses for the kernel's end |
 //! | `open` | [`TunBuilder`] and [`TunError`]: making the interface, or taking over an open descriptor |
 //! | `queue` | the descriptor in tokio: waiting, reading, gathering writes |
 //! | `receive` | buffers for what arrives, and when one is handed on instead of copied |
 //! | `vnet` | the virtio header before each packet: partial checksums and super-segments |
 
+mod address;
 mod open;
 mod queue;
 mod receive;
 mod vnet;
+
+#[cfg(test)]
+mod tests;
 
 pub use open::{TunBuilder, TunError};
 
@@ -128,6 +133,20 @@ impl Tun {
         }
     }
 
+    /// Writes a frame to a device that wants packets. Packets after the first that find no room are dropped, as in any
+    /// full queue: the first is out already.
+    fn write_cut(&self, frame: &Transmit) -> io::Result<()> {
+        for (i, packet) in segment(frame).enumerate() {
+            match self.write(&packet) {
+                Err(error) if i > 0 && error.kind() == io::ErrorKind::WouldBlock => {
+                    count(&self.counters.0.refused);
+                }
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
     fn judge(&self, error: io::Error) -> io::Result<()> {
         match error.raw_os_error() {
             Some(libc::EIO) => count(&self.counters.0.down),
@@ -181,15 +200,12 @@ impl Device for Tun {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.queue.poll_writable(cx))?;
-            let result = if self.vnet_hdr {
-                self.write(frame)
-            } else {
-                // Without room for all of them the rest counts as lost on the wire; the kernel's TUN always has room.
-                segment(frame).try_for_each(|packet| self.write(&packet))
-            };
+            let result = if self.vnet_hdr { self.write(frame) } else { self.write_cut(frame) };
             match result {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // An interface that is down is never writable: asked only after a write has found no room.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.queue.poll_writable(cx))?;
+                }
                 result => return Poll::Ready(result),
             }
         }

@@ -1,0 +1,185 @@
+//! Listeners, connections, and how all of them end in order.
+
+use super::log::AccessLog;
+use super::site::Site;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use linger::{TcpListener, TcpStream};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{mpsc, watch};
+
+/// A site on any number of listeners.
+#[derive(Clone)]
+pub(crate) struct Server {
+    site: Site,
+    log: AccessLog,
+    watch: Option<Watch>,
+    open: Arc<AtomicUsize>,
+    stop: watch::Receiver<bool>,
+    /// Held by every connection; when the last one is gone, nothing is served any more.
+    alive: mpsc::Sender<Infallible>,
+}
+
+/// What ends a [`Server`].
+pub(crate) struct Stop {
+    stop: watch::Sender<bool>,
+    gone: mpsc::Receiver<Infallible>,
+    open: Arc<AtomicUsize>,
+}
+
+/// Told about every accepted connection (its local and remote address); counts its octets where it says.
+pub(crate) type Watch = Arc<dyn Fn(SocketAddr, SocketAddr) -> Arc<Traffic> + Send + Sync>;
+
+/// Octets of text that went through one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// Read from the peer.
+    pub(crate) received: AtomicU64,
+    /// Written to the peer.
+    pub(crate) sent: AtomicU64,
+}
+
+impl Server {
+    /// A server that serves once [`Server::listen`] is given a listener.
+    pub(crate) fn new(site: Site, log: AccessLog, watch: Option<Watch>) -> (Self, Stop) {
+        let (stop_sender, stop) = watch::channel(false);
+        let (alive, gone) = mpsc::channel(1);
+        let open = Arc::new(AtomicUsize::new(0));
+        let server = Self { site, log, watch, open: Arc::clone(&open), stop, alive };
+        (server, Stop { stop: stop_sender, gone, open })
+    }
+
+    /// Accepts connections until told to stop, each served by a task of its own.
+    pub(crate) fn listen(&self, listener: TcpListener) {
+        let server = self.clone();
+        tokio::spawn(async move {
+            let mut stop = server.stop.clone();
+            loop {
+                let accepted = tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|stop| *stop) => return,
+                    accepted = listener.accept() => accepted,
+                };
+                // An error here means that the stack below is gone; whoever drives it reports that.
+                let Ok((stream, peer)) = accepted else { return };
+                tokio::spawn(server.clone().connection(stream, peer));
+            }
+        });
+    }
+
+    /// One connection, from its first request to its end.
+    async fn connection(mut self, stream: TcpStream, peer: SocketAddr) {
+        self.open.fetch_add(1, Relaxed);
+        // An answer is written as a whole; what is left of it must not wait for an acknowledgment.
+        stream.set_nodelay(true);
+        stream.set_owner("http server");
+        let traffic = self.watch.as_ref().map(|watch| watch(stream.local_addr(), peer));
+        let io = TokioIo::new(Counted { stream, traffic });
+        let (site, log) = (&self.site, &self.log);
+        let service =
+            service_fn(
+                move |request| async move { Ok::<_, Infallible>(site.answer(request, peer, log).await) },
+            );
+        // No timer: an idle connection must not wake anyone. Half-close: a client that has said everything still
+        // gets its whole answer.
+        let connection = http1::Builder::new().half_close(true).serve_connection(io, service);
+        let mut connection = pin!(connection);
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                // How a connection ends is in the access log where it matters, else the client's affair.
+                _ = connection.as_mut() => break,
+                _ = self.stop.wait_for(|stop| *stop), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+        self.open.fetch_sub(1, Relaxed);
+        drop(self.alive);
+    }
+}
+
+impl Stop {
+    /// Connections now open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// Stops accepting, lets every request under way finish, closes idle connections; waits at most `patience`.
+    /// Call it after the [`Server`] itself was dropped, else it waits for that too.
+    pub(crate) async fn stop(mut self, patience: Duration) {
+        self.stop.send_replace(true);
+        // Nothing is ever sent: the channel ends when the last connection has dropped its end.
+        let _ = tokio::time::timeout(patience, self.gone.recv()).await;
+    }
+}
+
+/// A stream that counts what goes through it.
+struct Counted {
+    stream: TcpStream,
+    traffic: Option<Arc<Traffic>>,
+}
+
+impl Counted {
+    fn count_sent(&self, written: &Poll<io::Result<usize>>) {
+        if let (Some(traffic), Poll::Ready(Ok(octets))) = (&self.traffic, written) {
+            traffic.sent.fetch_add(*octets as u64, Relaxed);
+        }
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if let Some(traffic) = &self.traffic {
+            traffic.received.fetch_add((buffer.filled().len() - before) as u64, Relaxed);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, text: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, text);
+        self.count_sent(&polled);
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        texts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, texts);
+        self.count_sent(&polled);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

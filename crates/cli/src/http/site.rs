@@ -1,0 +1,181 @@
+//! What a request is answered with.
+
+use super::log::AccessLog;
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tower_http::services::ServeDir;
+
+/// Octets read from a file at once: a few super-segments' worth, so that the hop to the blocking pool pays.
+const FILE_CHUNK: usize = 256 << 10;
+
+const SERVER: HeaderValue = HeaderValue::from_static(concat!("linger/", env!("CARGO_PKG_VERSION")));
+
+/// The body of every answer.
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// What there is to fetch.
+#[derive(Clone)]
+pub(crate) enum Site {
+    /// The files below a directory.
+    Directory(ServeDir),
+    /// One page at `/`.
+    Page(&'static str),
+}
+
+impl Site {
+    /// The files below `root`: ranges, `index.html`, MIME types; nothing above it.
+    pub(crate) fn directory(root: &Path) -> Self {
+        Self::Directory(ServeDir::new(root).with_buf_chunk_size(FILE_CHUNK))
+    }
+
+    /// Answers one request and logs it once its body has left.
+    pub(crate) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: SocketAddr,
+        log: &AccessLog,
+    ) -> Response<Logged>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let started = Instant::now();
+        let method = request.method().clone();
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let mut response = match self {
+            Self::Directory(files) => from_files(files.clone(), request).await,
+            Self::Page(page) => from_page(page, &request),
+        };
+        response.headers_mut().insert(header::SERVER, SERVER);
+        let status = response.status();
+        response.map(|inner| Logged {
+            complete: method == Method::HEAD || inner.is_end_stream(),
+            inner,
+            octets: 0,
+            entry: Entry { log: log.clone(), peer, method, path, status, started },
+        })
+    }
+}
+
+async fn from_files<B>(mut files: ServeDir, request: Request<B>) -> Response<Body>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match files.try_call(request).await {
+        Ok(found) if found.status().is_success() || found.status().is_redirection() => {
+            found.map(|body| body.boxed_unsync())
+        }
+        // tower-http leaves these empty; a person in front of a browser deserves a word.
+        Ok(other) => {
+            let mut response = in_words(other.status());
+            for (name, value) in other.headers() {
+                if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+                    response.headers_mut().insert(name, value.clone());
+                }
+            }
+            response
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => in_words(StatusCode::FORBIDDEN),
+        Err(_) => in_words(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn from_page<B>(page: &'static str, request: &Request<B>) -> Response<Body> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut response = in_words(StatusCode::METHOD_NOT_ALLOWED);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return response;
+    }
+    if request.uri().path() != "/" {
+        return in_words(StatusCode::NOT_FOUND);
+    }
+    let mut response = Response::new(text(Bytes::from_static(page.as_bytes())));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
+/// An answer that says only its status, such as `404 Not Found`.
+fn in_words(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(text(Bytes::from(format!("{status}\n"))));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn text(octets: Bytes) -> Body {
+    Full::new(octets).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that counts its octets and writes the log line when it is done with.
+pub(crate) struct Logged {
+    inner: Body,
+    octets: u64,
+    complete: bool,
+    entry: Entry,
+}
+
+struct Entry {
+    log: AccessLog,
+    peer: SocketAddr,
+    method: Method,
+    path: String,
+    status: StatusCode,
+    started: Instant,
+}
+
+impl hyper::body::Body for Logged {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                self.octets += u64::try_from(length).unwrap_or(u64::MAX);
+                // hyper stops asking once Content-Length is reached, so the end may never be polled for.
+                self.complete |= self.inner.is_end_stream() || self.inner.size_hint().exact() == Some(0);
+            }
+            Poll::Ready(None) => self.complete = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let Entry { log, peer, method, path, status, started } = &self.entry;
+        let millis = started.elapsed().as_secs_f64() * 1e3;
+        let note = if self.complete { "" } else { " broken off" };
+        let (status, octets) = (status.as_u16(), self.octets);
+        log.line(format_args!("{peer} {method} {path} {status} {octets} {millis:.1}ms{note}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

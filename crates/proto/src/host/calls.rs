@@ -1,0 +1,187 @@
+//! What the application wants of the host: listen, accept, connect.
+
+use super::Host;
+use super::demux::Found;
+use super::key::Key;
+use super::stream::Stream;
+use crate::tcp::config::{ConnectConfig, ListenConfig};
+use crate::tcp::connection::{Connection, Phase};
+use crate::tcp::error::{CloseReason, ConnectError, ListenError};
+use crate::tcp::info::State;
+use crate::tcp::opening::active::{Opening, Path};
+use crate::tcp::opening::listener::Listener;
+use crate::{ConnectionId, Instant, InterfaceId, ListenerId, OwnerId};
+use alloc::boxed::Box;
+use alloc::string::ToString as _;
+use alloc::sync::Arc;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+/// A tuple of our own in TIME-WAIT may be opened again after this long, with timestamps (Linux: `tcp_tw_reuse`).
+const REUSE_AFTER: Duration = Duration::from_secs(1);
+
+impl Host {
+    /// Listens at `local`; an unspecified address means any of ours, of that family. Port zero takes a free one.
+    ///
+    /// # Errors
+    /// [`ListenError::AddrInUse`] when somebody listens there, [`ListenError::NotLocal`] when the address is not ours,
+    /// [`ListenError::TooManyLifetimes`] for a ninth distinct `msl`.
+    pub fn listen(&mut self, local: SocketAddr, config: ListenConfig) -> Result<ListenerId, ListenError> {
+        if !local.ip().is_unspecified() && !self.interfaces.is_local(local.ip()) {
+            return Err(ListenError::NotLocal);
+        }
+        let mut local = local;
+        if local.port() == 0 {
+            local.set_port(self.free_listening_port(local.ip()).ok_or(ListenError::AddrInUse)?);
+        }
+        let taken = self.ports_listening.get(&local.port()).is_some_and(|indices| {
+            indices.iter().any(|&index| self.listeners.get(index).is_some_and(|other| other.local == local))
+        });
+        if taken {
+            return Err(ListenError::AddrInUse);
+        }
+        let msl = config.tcp.as_ref().map_or(self.config.tcp.msl, |tcp| tcp.msl);
+        if self.time_wait_4.lifetime(msl).is_none() || self.time_wait_6.lifetime(msl).is_none() {
+            return Err(ListenError::TooManyLifetimes);
+        }
+        let (index, generation) = self.listeners.insert(Listener::new(local, &config, &self.tcp_config));
+        self.ports_listening.entry(local.port()).or_default().push(index);
+        Ok(ListenerId { index, generation })
+    }
+
+    /// Takes the longest-waiting connection of a listener.
+    pub fn accept(&mut self, listener: ListenerId) -> Option<ConnectionId> {
+        let index = self
+            .listeners
+            .get_checked_mut(listener.index, listener.generation)
+            .and_then(|listener| listener.accept_queue.pop_front())?;
+        Some(self.id_of(index))
+    }
+
+    /// Stops listening. Half-open connections are forgotten, connections that wait for `accept` are reset.
+    pub fn unlisten(&mut self, now: Instant, listener: ListenerId) {
+        while let Some(id) = self.accept(listener) {
+            if let Some(stream) = self.stream(id) {
+                stream.abort(now);
+            }
+        }
+        let Some(gone) = self.listeners.get_checked(listener.index, listener.generation) else { return };
+        let port = gone.local.port();
+        if gone.half_open > 0 {
+            let orphans: alloc::vec::Vec<u32> = self
+                .half_open
+                .iter()
+                .filter(|(_, half_open)| half_open.listener == listener.index)
+                .map(|(index, _)| index)
+                .collect();
+            for index in orphans {
+                self.drop_half_open(now, index);
+            }
+        }
+        self.listeners.remove(listener.index);
+        if let Some(indices) = self.ports_listening.get_mut(&port) {
+            indices.retain(|&index| index != listener.index);
+            if indices.is_empty() {
+                self.ports_listening.remove(&port);
+            }
+        }
+    }
+
+    /// Begins to open a connection: `Event::Connected` or `Event::Closed` follows.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]. `AddrInUse` for a chosen source that is in use towards `remote`, or in TIME-WAIT: a tuple
+    /// of our own in TIME-WAIT may be opened again only with timestamps and after more than one second
+    /// (Linux: `tcp_tw_reuse`).
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        config: ConnectConfig,
+    ) -> Result<ConnectionId, ConnectError> {
+        self.expire_time_wait(now);
+        if self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX) {
+            return Err(ConnectError::Limit);
+        }
+        let tcp = config.tcp.map_or_else(|| Arc::clone(&self.tcp_config), Arc::new);
+        if self.time_wait_4.lifetime(tcp.msl).is_none() || self.time_wait_6.lifetime(tcp.msl).is_none() {
+            return Err(ConnectError::Limit);
+        }
+        let (interface, local) = self.source_of(remote, config.local)?;
+        let key = Key::new(local.ip(), local.port(), remote.ip(), remote.port());
+        let after = match self.find(&key) {
+            None => None,
+            Some(found @ (Found::TimeWait4(_) | Found::TimeWait6(_))) => {
+                let brief = self.time_wait_brief(found, now).ok_or(ConnectError::AddrInUse)?;
+                if !tcp.timestamps || brief.ts_recent.is_none() || brief.age <= REUSE_AFTER {
+                    return Err(ConnectError::AddrInUse);
+                }
+                self.remove_time_wait(now, found);
+                self.counters.time_wait_reused += 1;
+                Some(brief.snd_nxt)
+            }
+            Some(_) => return Err(ConnectError::AddrInUse),
+        };
+        let iss = self.initial_sequence(&key, now, after);
+        let path = Path {
+            our_mss: self.path_mss(&key, interface, now),
+            ts_offset: self.numbers.timestamp_offset(&key),
+            ipv6: key.is_ipv6(),
+        };
+        let phase = Phase::Opening(Box::new(Opening::new(now, iss, tcp, path)));
+        let (index, generation) =
+            self.connections.insert(Connection::new(key, interface, phase, now, State::Closed));
+        self.own(&key, Found::Connection(index));
+        self.settle(now, index);
+        Ok(ConnectionId { index, generation })
+    }
+
+    /// Interface and source address of a connect, with a port.
+    fn source_of(
+        &mut self,
+        remote: SocketAddr,
+        chosen: Option<SocketAddr>,
+    ) -> Result<(InterfaceId, SocketAddr), ConnectError> {
+        if remote.port() == 0 || remote.ip().is_unspecified() || remote.ip().is_multicast() {
+            return Err(ConnectError::NoRoute);
+        }
+        let (interface, address) = self.interfaces.source_for(remote.ip()).ok_or(ConnectError::NoRoute)?;
+        let address: IpAddr = match chosen.map(|local| local.ip()) {
+            Some(ip) if !ip.is_unspecified() => {
+                if !self.interfaces.is_local(ip) || ip.is_ipv6() != remote.is_ipv6() {
+                    return Err(ConnectError::NotLocal);
+                }
+                ip
+            }
+            _ => address,
+        };
+        let port = match chosen.map_or(0, |local| local.port()) {
+            0 => self.ephemeral_port(address, remote.ip(), remote.port()).ok_or(ConnectError::NoPorts)?,
+            port => port,
+        };
+        Ok((interface, SocketAddr::new(address, port)))
+    }
+
+    /// The application's hold on a connection; `None` when it has let go.
+    pub fn stream(&mut self, id: ConnectionId) -> Option<Stream<'_>> {
+        let held = self.connection(id)?.holder().is_application();
+        held.then(|| Stream::new(self, id))
+    }
+
+    /// How a connection ended that the application still holds; `None` while it lives.
+    pub fn ended(&self, id: ConnectionId) -> Option<CloseReason> {
+        match &self.connection(id)?.phase {
+            Phase::Over(over) => Some(over.reason),
+            _ => None,
+        }
+    }
+
+    /// Makes a name into an id that costs nothing to attach to connections.
+    pub fn intern_owner(&mut self, name: &str) -> OwnerId {
+        let position = self.owners.iter().position(|owner| owner == name).unwrap_or_else(|| {
+            self.owners.push(name.to_string());
+            self.owners.len() - 1
+        });
+        OwnerId(u32::try_from(position + 1).unwrap_or(0))
+    }
+}

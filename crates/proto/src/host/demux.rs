@@ -1,0 +1,110 @@
+//! From addresses and ports to the object that owns them: a connection, a half-open one, a TIME-WAIT; else a listener.
+
+use super::Host;
+use super::key::Key;
+use crate::secret::{Purpose, Secret};
+use crate::table::index::Index;
+use core::hash::Hasher;
+use core::net::IpAddr;
+use siphasher::sip::SipHasher13;
+
+/// A reference into one of the tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Found {
+    Connection(u32),
+    HalfOpen(u32),
+    TimeWait4(u32),
+    TimeWait6(u32),
+}
+
+const TAG_SHIFT: u32 = 30;
+const INDEX_MASK: u32 = (1 << TAG_SHIFT) - 1;
+
+impl Found {
+    pub(super) fn pack(self) -> u32 {
+        match self {
+            Self::Connection(index) => index & INDEX_MASK,
+            Self::HalfOpen(index) => 1 << TAG_SHIFT | index & INDEX_MASK,
+            Self::TimeWait4(index) => 2 << TAG_SHIFT | index & INDEX_MASK,
+            Self::TimeWait6(index) => 3 << TAG_SHIFT | index & INDEX_MASK,
+        }
+    }
+
+    pub(super) fn unpack(packed: u32) -> Self {
+        let index = packed & INDEX_MASK;
+        match packed >> TAG_SHIFT {
+            0 => Self::Connection(index),
+            1 => Self::HalfOpen(index),
+            2 => Self::TimeWait4(index),
+            _ => Self::TimeWait6(index),
+        }
+    }
+}
+
+/// The index over all three tables: at most one object for a tuple.
+#[derive(Clone)]
+pub(super) struct Demux {
+    hasher: SipHasher13,
+    index: Index,
+}
+
+impl Demux {
+    pub(super) fn new(secret: &Secret) -> Self {
+        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
+    }
+
+    fn hash(&self, key: &Key) -> u64 {
+        let mut hasher = self.hasher;
+        key.feed(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl Host {
+    /// The tuple of an object in a table.
+    fn key_of(&self, found: Found) -> Option<Key> {
+        match found {
+            Found::Connection(index) => self.connections.get(index).map(|connection| connection.key),
+            Found::HalfOpen(index) => self.half_open.get(index).map(|half_open| half_open.key),
+            Found::TimeWait4(index) => self.time_wait_4.get(index).map(super::time_wait::key),
+            Found::TimeWait6(index) => self.time_wait_6.get(index).map(super::time_wait::key),
+        }
+    }
+
+    /// Who owns this tuple.
+    pub(super) fn find(&self, key: &Key) -> Option<Found> {
+        let hash = self.demux.hash(key);
+        let packed =
+            self.demux.index.find(hash, |packed| self.key_of(Found::unpack(packed)) == Some(*key))?;
+        Some(Found::unpack(packed))
+    }
+
+    /// Makes `found` the owner of its tuple.
+    pub(super) fn own(&mut self, key: &Key, found: Found) {
+        let hash = self.demux.hash(key);
+        let mut index = core::mem::take(&mut self.demux.index);
+        index.insert(hash, found.pack(), |packed| {
+            self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
+        });
+        self.demux.index = index;
+    }
+
+    /// `found` owns its tuple no more.
+    pub(super) fn disown(&mut self, key: &Key, found: Found) {
+        let hash = self.demux.hash(key);
+        self.demux.index.remove(hash, |packed| packed == found.pack());
+    }
+
+    /// The listener that takes a SYN for this address: one bound to it, else one bound to any.
+    pub(super) fn listener_for(&self, local: IpAddr, port: u16) -> Option<u32> {
+        let candidates = self.ports_listening.get(&port)?;
+        let any = |index: &u32| {
+            self.listeners.get(*index).is_some_and(|listener| {
+                listener.local.ip().is_unspecified() && listener.local.is_ipv6() == local.is_ipv6()
+            })
+        };
+        let exact =
+            |index: &u32| self.listeners.get(*index).is_some_and(|listener| listener.local.ip() == local);
+        candidates.iter().copied().find(exact).or_else(|| candidates.iter().copied().find(any))
+    }
+}

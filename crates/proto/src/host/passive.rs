@@ -1,0 +1,252 @@
+//! LISTEN and SYN-RECEIVED after a passive open (RFC 9293 §3.10.7.2, §3.10.7.4).
+
+use super::demux::Found;
+use super::key::Key;
+use super::segment::charge;
+use super::time_wait::Covered;
+use super::{Event, Host};
+use crate::tcp::arrives;
+use crate::tcp::connection::{Connection, Phase};
+use crate::tcp::info::State;
+use crate::tcp::opening::half_open::{HalfOpen, Step};
+use crate::tcp::opening::negotiate::{self, Agreed};
+use crate::tcp::segment::Segment;
+use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::{Tcb, millis32};
+use crate::wire::tcp::{Flags, Header, Timestamp};
+use crate::{DropReason, Instant, InterfaceId, ListenerId};
+use alloc::boxed::Box;
+use core::ops::ControlFlow;
+use core::time::Duration;
+
+/// Between two answers of a half-open connection to suspicious segments.
+const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+
+impl Host {
+    /// LISTEN. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
+    pub(super) fn listen_segment(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        key: &Key,
+        listener: u32,
+        covered: Option<Covered>,
+        seg: &Segment,
+    ) -> Result<(), DropReason> {
+        if seg.has(Flags::RST) {
+            return Err(DropReason::NotASyn);
+        }
+        if seg.has(Flags::ACK) {
+            self.reply_reset(*key, interface, seg, State::Listen);
+            return Err(DropReason::NotASyn);
+        }
+        if !seg.has(Flags::SYN) {
+            return Err(DropReason::NotASyn);
+        }
+        let half_open_max = self.config.half_open_max;
+        let path_mss = self.path_mss(key, interface, now);
+        let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
+        if listening.accept_queue_full() {
+            return Err(DropReason::AcceptQueueFull);
+        }
+        if listening.syn_queue_full() || self.half_open.len() >= usize::try_from(half_open_max).unwrap_or(0) {
+            return Err(DropReason::SynQueueFull);
+        }
+        listening.half_open += 1;
+        let offset = self.numbers.timestamp_offset(key);
+        let iss = self.initial_sequence(key, now, covered.map(|covered| covered.snd_nxt));
+        let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
+        let agreed = Agreed::from_syn(&listening.config, seg, iss, path_mss, key.is_ipv6(), offset);
+        let half_open = HalfOpen {
+            key: *key,
+            agreed,
+            listener,
+            interface,
+            scaled: listening.config.window_scaling && seg.options.window_scale.is_some(),
+            retries: 0,
+            resend_at: HalfOpen::first_resend_at(now),
+            since: now,
+            challenge_at: now,
+            covers_time_wait: covered.is_some(),
+        };
+        let resend_at = half_open.resend_at;
+        let (index, _) = self.half_open.insert(half_open);
+        if let Some(covered) = covered {
+            self.cover(key, covered.found);
+        }
+        self.own(key, Found::HalfOpen(index));
+        self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
+        let before = if covered.is_some() { State::TimeWait } else { State::Listen };
+        self.trace_state(now, key, before, State::SynReceived);
+        self.send_syn_ack(now, index, before);
+        Ok(())
+    }
+
+    /// The initial sequence number of a new connection; above `after`, the SND.NXT of the TIME-WAIT it reopens
+    /// (RFC 9293 MAY-2 condition 1).
+    pub(super) fn initial_sequence(&self, key: &Key, now: Instant, after: Option<SeqNum>) -> SeqNum {
+        if let Some(laboratory) = self.config.initial_sequence {
+            return laboratory(&key.tuple());
+        }
+        let iss = self.numbers.initial_sequence(key, now);
+        match after {
+            // Far enough that no segment of the old connection can lie in the new window.
+            Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,
+            _ => iss,
+        }
+    }
+
+    fn send_syn_ack(&mut self, now: Instant, index: u32, before: State) {
+        let Some(half_open) = self.half_open.get(index) else { return };
+        let Some(listener) = self.listeners.get(half_open.listener) else { return };
+        let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
+        let ts_val = millis32(now).wrapping_add(agreed.ts_offset);
+        let our_mss = self.our_mss(&key, interface);
+        let options = agreed.syn_ack_options(&listener.config, our_mss, ts_val, half_open.scaled);
+        let header = Header {
+            seq: agreed.iss,
+            ack: agreed.irs + 1,
+            flags: Flags::SYN.with(Flags::ACK),
+            wnd: negotiate::syn_window(&listener.config),
+            options,
+            ..Header::default()
+        };
+        self.reply(key, interface, header, before);
+    }
+
+    pub(super) fn half_open_segment(
+        &mut self,
+        now: Instant,
+        index: u32,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
+        let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
+        let (key, interface) = (half_open.key, half_open.interface);
+        if half_open.covers_time_wait
+            && let Some(outcome) = self.covered_segment(now, &key, seg)
+        {
+            return outcome;
+        }
+        let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
+        match half_open.judge(seg) {
+            Step::Drop(reason) => Err(reason),
+            Step::RepeatSynAck(reason) => {
+                self.send_syn_ack(now, index, State::SynReceived);
+                Err(reason)
+            }
+            Step::Challenge(reason) => {
+                if half_open.challenge_at > now {
+                    return Err(DropReason::ChallengeLimited);
+                }
+                half_open.challenge_at = now + CHALLENGE_INTERVAL;
+                let header = ack_of_handshake(&half_open.agreed, now);
+                self.reply(key, interface, header, State::SynReceived);
+                Err(reason)
+            }
+            Step::Forget => {
+                self.counters.resets_received += 1;
+                self.drop_half_open(now, index);
+                Ok(())
+            }
+            Step::Refuse(reason) => {
+                self.reply_reset(key, interface, seg, State::SynReceived);
+                Err(reason)
+            }
+            Step::Establish => self.establish_passive(now, index, seg),
+        }
+    }
+
+    /// The handshake's ACK: a connection that waits for `accept`.
+    fn establish_passive(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+        let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
+        let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
+        let (listener, covers) = (half_open.listener, half_open.covers_time_wait);
+        let full =
+            self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX);
+        let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
+        // The ACK is held back as if it were lost: the SYN-ACK is repeated, and so is the ACK.
+        if listening.accept_queue_full() {
+            return Err(DropReason::AcceptQueueFull);
+        }
+        if full {
+            return Err(DropReason::ConnectionLimit);
+        }
+        listening.half_open = listening.half_open.saturating_sub(1);
+        let tcb = Tcb::new(&agreed, &listening.config, now);
+        self.disown(&key, Found::HalfOpen(index));
+        self.half_open.remove(index);
+        if covers {
+            self.remove_covered(&key);
+        }
+        let phase = Phase::Synchronized(Box::new(tcb));
+        let (connection, _) =
+            self.connections.insert(Connection::new(key, interface, phase, now, State::SynReceived));
+        self.own(&key, Found::Connection(connection));
+        let generation = self.listeners.generation(listener).unwrap_or(0);
+        if let Some(listening) = self.listeners.get_mut(listener) {
+            listening.accept_queue.push_back(connection);
+        }
+        self.counters.accepted += 1;
+        self.events.push_back(Event::Incoming(ListenerId { index: listener, generation }));
+        self.note_state(now, connection);
+        self.first_segment(now, connection, seg)
+    }
+
+    /// The ACK of the handshake is a segment like any other to the new connection: it may carry text and FIN.
+    fn first_segment(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+        let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) else {
+            return Err(DropReason::NoConnection);
+        };
+        let flow = arrives::segment_arrives(tcb, now, seg);
+        let charged = charge(tcb);
+        self.recharge(0, charged);
+        let outcome = match flow {
+            ControlFlow::Break(arrives::Stop::AckAndDrop(reason) | arrives::Stop::Drop(reason)) => {
+                Err(reason)
+            }
+            _ => Ok(()),
+        };
+        self.settle(now, index);
+        outcome
+    }
+
+    /// Back to LISTEN; a TIME-WAIT that was covered comes back.
+    pub(super) fn drop_half_open(&mut self, now: Instant, index: u32) {
+        let Some(half_open) = self.half_open.get(index) else { return };
+        let (key, listener, covers) = (half_open.key, half_open.listener, half_open.covers_time_wait);
+        self.disown(&key, Found::HalfOpen(index));
+        self.half_open.remove(index);
+        if let Some(listening) = self.listeners.get_mut(listener) {
+            listening.half_open = listening.half_open.saturating_sub(1);
+        }
+        let after = if covers && self.uncover(&key) { State::TimeWait } else { State::Listen };
+        self.trace_state(now, &key, State::SynReceived, after);
+    }
+
+    /// The SYN-ACK was not answered in time.
+    pub(super) fn half_open_timeout(&mut self, now: Instant, index: u32) {
+        let Some(half_open) = self.half_open.get_mut(index) else { return };
+        if half_open.resend_at > now {
+            return;
+        }
+        if half_open.back_off(now) {
+            let resend_at = half_open.resend_at;
+            self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
+            self.counters.retransmits += 1;
+            self.send_syn_ack(now, index, State::SynReceived);
+        } else {
+            self.counters.half_open_expired += 1;
+            self.drop_half_open(now, index);
+        }
+    }
+}
+
+/// What a half-open connection acknowledges: the SYN.
+fn ack_of_handshake(agreed: &Agreed, now: Instant) -> Header {
+    let mut header =
+        Header { seq: agreed.iss + 1, ack: agreed.irs + 1, flags: Flags::ACK, ..Header::default() };
+    header.wnd = u16::try_from(agreed.rcv_wnd >> agreed.rcv_shift).unwrap_or(u16::MAX);
+    let val = millis32(now).wrapping_add(agreed.ts_offset);
+    header.options.timestamp = agreed.ts_recent.map(|ecr| Timestamp { val, ecr });
+    header
+}

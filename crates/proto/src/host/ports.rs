@@ -1,0 +1,54 @@
+//! Which port to take: RFC 6056 for those that name none.
+
+use super::Host;
+use super::key::Key;
+use crate::secret::{Purpose, Secret};
+use core::hash::Hasher;
+use core::net::IpAddr;
+use siphasher::sip::SipHasher24;
+
+/// Counters of the double-hash algorithm: a power of two.
+const COUNTERS: usize = 64;
+
+/// Ephemeral ports by the double-hash algorithm (RFC 6056 §3.3.4): where the search begins depends on the secret and the
+/// destination, and moves on with each connect.
+#[derive(Clone)]
+pub(super) struct Ports {
+    offset: SipHasher24,
+    counters: [u16; COUNTERS],
+}
+
+impl Ports {
+    pub(super) fn new(secret: &Secret) -> Self {
+        Self { offset: secret.prf(Purpose::EphemeralPort), counters: [0; COUNTERS] }
+    }
+}
+
+impl Host {
+    /// A port of the ephemeral range that `local` can use towards `remote`; `None` when all are taken.
+    pub(super) fn ephemeral_port(&mut self, local: IpAddr, remote: IpAddr, remote_port: u16) -> Option<u16> {
+        let (first, last) = (*self.config.ephemeral_ports.start(), *self.config.ephemeral_ports.end());
+        let count = u32::from(last.checked_sub(first)?) + 1;
+        let mut hasher = self.ports.offset;
+        Key::new(local, 0, remote, remote_port).feed(&mut hasher);
+        let hash = hasher.finish();
+        let counter = usize::try_from(hash >> 58).unwrap_or(0) % COUNTERS;
+        let start = u32::try_from(hash & 0xffff_ffff).unwrap_or(0) % count;
+        for _ in 0..count {
+            let turn = self.ports.counters.get_mut(counter)?;
+            *turn = turn.wrapping_add(1);
+            let step = (start + u32::from(*turn)) % count;
+            let port = first.saturating_add(u16::try_from(step).unwrap_or(0));
+            let key = Key::new(local, port, remote, remote_port);
+            if self.find(&key).is_none() && !self.ports_listening.contains_key(&port) {
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    /// A port of the ephemeral range on which nobody listens.
+    pub(super) fn free_listening_port(&mut self, local: IpAddr) -> Option<u16> {
+        self.ephemeral_port(local, local, 0)
+    }
+}

@@ -1,0 +1,306 @@
+//! A TCP segment meets the object that owns its tuple.
+
+use super::Host;
+use super::demux::Found;
+use super::key::Key;
+use crate::ip::icmp::IcmpError;
+use crate::tcp::arrives::{self, Stop};
+use crate::tcp::connection::{Connection, Phase};
+use crate::tcp::error::CloseReason;
+use crate::tcp::opening::active;
+use crate::tcp::segment::Segment;
+use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::Tcb;
+use crate::wire::tcp::{Flags, Header, Timestamp};
+use crate::{DropReason, FourTuple, Instant, InterfaceId, State};
+use alloc::boxed::Box;
+use core::ops::ControlFlow;
+use core::time::Duration;
+
+/// Between two answers of an unsynchronized connection to suspicious segments.
+const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Octets of IP and TCP header without options, per family: what an MTU loses to them.
+pub(super) fn headers(ipv6: bool) -> u16 {
+    if ipv6 { 60 } else { 40 }
+}
+
+impl Host {
+    pub(super) fn handle_segment(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        key: &Key,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
+        match self.find(key) {
+            Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
+            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, seg),
+            Some(found) => self.time_wait_segment(now, interface, key, found, seg),
+            None => match self.listener_for(key.local(), key.local_port()) {
+                Some(listener) => self.listen_segment(now, interface, key, listener, None, seg),
+                None => self.unowned_segment(*key, interface, seg),
+            },
+        }
+    }
+
+    /// CLOSED: everything but an RST is answered with one (RFC 9293 §3.10.7.1).
+    fn unowned_segment(&mut self, key: Key, interface: InterfaceId, seg: &Segment) -> Result<(), DropReason> {
+        if !seg.has(Flags::RST) {
+            self.reply_reset(key, interface, seg, State::Closed);
+        }
+        Err(DropReason::NoConnection)
+    }
+
+    fn connection_segment(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+        let Some(connection) = self.connections.get_mut(index) else { return Err(DropReason::NoConnection) };
+        match &mut connection.phase {
+            Phase::Over(_) => Err(DropReason::NoConnection),
+            Phase::Opening(opening) => {
+                let step = opening.judge(seg);
+                self.opening_step(now, index, step, seg)
+            }
+            Phase::Synchronized(tcb) => {
+                let before = charge(tcb);
+                let flow = arrives::segment_arrives(tcb, now, seg);
+                let after = charge(tcb);
+                self.recharge(before, after);
+                self.synchronized_step(now, index, flow, seg)
+            }
+        }
+    }
+
+    /// Applies what the steps of `arrives/` decided.
+    fn synchronized_step(
+        &mut self,
+        now: Instant,
+        index: u32,
+        flow: ControlFlow<Stop>,
+        seg: &Segment,
+    ) -> Result<(), DropReason> {
+        let outcome = match flow {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(Stop::Drop(reason)) => Err(reason),
+            ControlFlow::Break(Stop::AckAndDrop(reason)) => {
+                if arrives::may_be_retransmission(seg) {
+                    self.acknowledge_now(index);
+                    Err(reason)
+                } else {
+                    Err(self.challenge(now, index, reason))
+                }
+            }
+            ControlFlow::Break(Stop::ChallengeAck(reason)) => Err(self.challenge(now, index, reason)),
+            ControlFlow::Break(Stop::Refuse(reason)) => {
+                self.abort_connection(now, index, CloseReason::Aborted);
+                return Err(reason);
+            }
+            ControlFlow::Break(Stop::Reset(reason)) => {
+                self.counters.resets_received += 1;
+                self.end_connection(now, index, reason);
+                return Ok(());
+            }
+            ControlFlow::Break(Stop::TimedOut) => {
+                self.end_connection(now, index, CloseReason::TimedOut);
+                return Ok(());
+            }
+        };
+        self.settle(now, index);
+        outcome
+    }
+
+    fn acknowledge_now(&mut self, index: u32) {
+        if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) {
+            tcb.ack_now();
+        }
+    }
+
+    fn challenge(&mut self, now: Instant, index: u32, reason: DropReason) -> DropReason {
+        if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) {
+            if !arrives::challenge_allowed(tcb, now) {
+                return DropReason::ChallengeLimited;
+            }
+            tcb.ack_now();
+        }
+        reason
+    }
+
+    fn opening_step(
+        &mut self,
+        now: Instant,
+        index: u32,
+        step: active::Step,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
+        use active::Step;
+        match step {
+            Step::Drop(reason) => {
+                self.mark_dirty(index);
+                Err(reason)
+            }
+            Step::Refuse(reason) => {
+                if let Some(connection) = self.connections.get(index) {
+                    let (key, interface, state) = (connection.key, connection.interface, connection.state());
+                    self.reply_reset(key, interface, seg, state);
+                }
+                Err(reason)
+            }
+            Step::Challenge(reason) => Err(self.challenge_opening(now, index, reason)),
+            Step::Refused => {
+                self.counters.resets_received += 1;
+                self.end_connection(now, index, CloseReason::Refused);
+                Ok(())
+            }
+            Step::Reset => {
+                self.counters.resets_received += 1;
+                self.end_connection(now, index, CloseReason::Reset);
+                Ok(())
+            }
+            Step::SynReceived => {
+                self.settle(now, index);
+                Ok(())
+            }
+            Step::Establish(agreed) => {
+                self.establish_active(now, index, &agreed, seg);
+                Ok(())
+            }
+        }
+    }
+
+    fn challenge_opening(&mut self, now: Instant, index: u32, reason: DropReason) -> DropReason {
+        let Some(connection) = self.connections.get_mut(index) else { return reason };
+        let (key, interface) = (connection.key, connection.interface);
+        let Phase::Opening(opening) = &mut connection.phase else { return reason };
+        let Some(agreed) = opening.agreed else { return reason };
+        if opening.challenge_at > now {
+            return DropReason::ChallengeLimited;
+        }
+        opening.challenge_at = now + CHALLENGE_INTERVAL;
+        let mut header =
+            Header { seq: agreed.iss + 1, ack: agreed.irs + 1, flags: Flags::ACK, ..Header::default() };
+        header.wnd = u16::try_from(agreed.rcv_wnd >> agreed.rcv_shift).unwrap_or(u16::MAX);
+        header.options.timestamp = agreed.ts_recent.map(|ecr| Timestamp { val: opening.ts_val(now), ecr });
+        self.reply(key, interface, header, State::SynReceived);
+        reason
+    }
+
+    /// The active open is over: ESTABLISHED, or FIN-WAIT-1 when the application has closed meanwhile.
+    fn establish_active(
+        &mut self,
+        now: Instant,
+        index: u32,
+        agreed: &crate::tcp::opening::negotiate::Agreed,
+        seg: &mut Segment,
+    ) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Phase::Opening(opening) = &mut connection.phase else { return };
+        let mut tcb = Tcb::new(agreed, &opening.config, now);
+        tcb.send = opening.send.take();
+        tcb.holder = opening.holder;
+        tcb.nodelay = opening.nodelay;
+        if core::mem::take(&mut opening.write_blocked) {
+            tcb.wake.writable = true;
+        }
+        if opening.close_queued {
+            tcb.halves.on_close();
+        }
+        // A SYN in the segment was dealt with; a window that came without one is scaled.
+        let syn = seg.has(Flags::SYN);
+        if syn {
+            seg.flags.0 &= !Flags::SYN.0;
+            seg.seq += 1;
+        } else {
+            tcb.snd.wnd = u32::from(seg.wnd) << tcb.snd_shift;
+            tcb.snd.max_wnd = tcb.snd.wnd;
+        }
+        // SYN and ACK alone need an answer at once; the rest of the segment is what it is.
+        tcb.ack_now();
+        let held = tcb.holder.is_application();
+        seg.trim(tcb.rcv.nxt, tcb.rcv.wnd());
+        let flow = arrives::text_and_fin(&mut tcb, now, seg);
+        let charged = charge(&tcb);
+        connection.phase = Phase::Synchronized(Box::new(tcb));
+        self.recharge(0, charged);
+        self.counters.opened += 1;
+        if held {
+            let id = self.id_of(index);
+            self.events.push_back(super::Event::Connected(id));
+        }
+        let _counted_as_handled = self.synchronized_step(now, index, flow, seg);
+    }
+
+    /// An ICMP error that quotes a segment of ours (RFC 5927: believed only for text in flight, and hard errors only
+    /// while opening).
+    pub(super) fn icmp_for_tcp(
+        &mut self,
+        now: Instant,
+        tuple: &FourTuple,
+        seq: SeqNum,
+        error: IcmpError,
+    ) -> Result<(), DropReason> {
+        let key = Key::from_tuple(tuple);
+        let index = match self.find(&key) {
+            Some(Found::Connection(index)) => index,
+            // A half-open connection has its own end, the timer; a TIME-WAIT sends nothing that could be lost.
+            Some(_) => return Ok(()),
+            None => return Err(DropReason::IcmpUnrelated),
+        };
+        let Some(connection) = self.connections.get_mut(index) else { return Err(DropReason::IcmpUnrelated) };
+        match (&mut connection.phase, error) {
+            (Phase::Opening(opening), IcmpError::Unreachable { hard }) => {
+                if seq != opening.iss {
+                    return Err(DropReason::IcmpOutOfFlight);
+                }
+                if hard {
+                    self.end_connection(now, index, CloseReason::Unreachable);
+                }
+                Ok(())
+            }
+            (Phase::Synchronized(tcb), error) => {
+                if !seq.in_window(tcb.snd.una, tcb.outstanding()) {
+                    return Err(DropReason::IcmpOutOfFlight);
+                }
+                if let IcmpError::PacketTooBig { mtu } = error
+                    && self.path_mtu.lower(key.remote(), mtu, now)
+                {
+                    self.lower_mss(now, index, &key);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The path takes only smaller packets: what is in flight is cut anew and sent again.
+    fn lower_mss(&mut self, now: Instant, index: u32, key: &Key) {
+        let Some(mtu) = self.path_mtu.get(key.remote(), now) else { return };
+        if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index)
+            && tcb.lower_mss(mtu.saturating_sub(headers(key.is_ipv6())))
+        {
+            tcb.recovery.resend(tcb.snd.una, tcb.snd.nxt);
+        }
+        self.settle(now, index);
+    }
+
+    /// Octets of text the path to `key`'s peer takes, options not taken off.
+    pub(super) fn path_mss(&self, key: &Key, interface: InterfaceId, now: Instant) -> u16 {
+        let mtu = self.interfaces.config(interface).mtu;
+        let mtu = self.path_mtu.get(key.remote(), now).map_or(mtu, |path| path.min(mtu));
+        mtu.saturating_sub(headers(key.is_ipv6())).max(1)
+    }
+
+    /// Octets of text our interface takes: what our SYN names (RFC 9293 MUST-14, MUST-16, MUST-67).
+    pub(super) fn our_mss(&self, key: &Key, interface: InterfaceId) -> u16 {
+        self.interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1)
+    }
+
+    /// Keeps the sum of received text over all connections.
+    pub(super) fn recharge(&mut self, before: usize, after: usize) {
+        let (before, after) = (u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0));
+        self.recv_total = (self.recv_total + after).saturating_sub(before);
+    }
+}
+
+/// Octets of received text that a connection pins.
+pub(super) fn charge(tcb: &Tcb) -> usize {
+    tcb.recv.as_ref().map_or(0, |recv| recv.charged())
+}

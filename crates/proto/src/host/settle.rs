@@ -1,0 +1,242 @@
+//! The one place that changes a connection's phase: after a segment, a call or a timer, it looks at what became of the
+//! connection and tells the application.
+
+use super::demux::Found;
+use super::segment::charge;
+use super::{Event, Host};
+use crate::Instant;
+use crate::tcp::closing::holder::Holder;
+use crate::tcp::connection::{Connection, Over, Phase};
+use crate::tcp::error::CloseReason;
+use crate::tcp::info::State;
+use crate::tcp::sends::window;
+use crate::tcp::tcb::{AckDue, Tcb, Wake};
+use crate::trace::TraceEvent;
+use crate::wire::tcp::{Flags, Header, Timestamp};
+use alloc::boxed::Box;
+
+impl Host {
+    /// Brings the host in line with what a connection has become.
+    pub(super) fn settle(&mut self, now: Instant, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let state = connection.state();
+        if let Phase::Synchronized(tcb) = &mut connection.phase {
+            let wake = core::mem::take(&mut tcb.wake);
+            if state == State::FinWait2 && connection.noted != State::FinWait2 && !tcb.holder.is_application()
+            {
+                // From here on only the peer can end it: its own limit (Linux: tcp_fin_timeout).
+                tcb.holder = Holder::Nobody { until: now + tcb.config.fin_wait_2_timeout };
+            }
+            let held = tcb.holder.is_application();
+            if held {
+                self.wake(index, wake);
+            }
+            match state {
+                State::TimeWait => return self.enter_time_wait(now, index),
+                State::Closed => return self.end_connection(now, index, CloseReason::Graceful),
+                _ => {}
+            }
+        }
+        self.note_state(now, index);
+        self.mark_dirty(index);
+    }
+
+    fn wake(&mut self, index: u32, wake: Wake) {
+        let id = self.id_of(index);
+        if wake.readable {
+            self.events.push_back(Event::Readable(id));
+        }
+        if wake.writable {
+            self.events.push_back(Event::Writable(id));
+        }
+    }
+
+    /// Remembers since when a connection is in its state, and tells those who watch.
+    pub(super) fn note_state(&mut self, now: Instant, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let after = connection.state();
+        let before = core::mem::replace(&mut connection.noted, after);
+        if before == after {
+            return;
+        }
+        connection.since = now;
+        if self.tracing {
+            let tuple = connection.key.tuple();
+            self.traces.push_back(TraceEvent::State { at: now, tuple, before, after });
+        }
+    }
+
+    /// Arms the timing wheel for the connection's earliest deadline, unless an entry that early is in it already.
+    pub(super) fn arm(&mut self, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let deadline = connection.next_deadline();
+        if deadline < connection.armed_at {
+            connection.armed_at = deadline;
+            self.wheel.arm(Found::Connection(index).pack(), deadline);
+        }
+    }
+
+    /// Everything is sent and received: the connection is consumed, a TIME-WAIT takes its place.
+    fn enter_time_wait(&mut self, now: Instant, index: u32) {
+        let pressed = self.pressed();
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let (key, interface, owner) = (connection.key, connection.interface, connection.owner);
+        let shown = connection.shown;
+        let Phase::Synchronized(tcb) = &mut connection.phase else { return };
+        let wnd = window::offer(tcb, pressed);
+        // The ACK of the peer's FIN is all that is left to say.
+        if tcb.ack_due != AckDue::No {
+            let header = Header { wnd, ..bare_ack(tcb, now) };
+            self.reply(key, interface, header, shown);
+        }
+        self.note_state(now, index);
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Phase::Synchronized(tcb) = &connection.phase else { return };
+        let record = super::time_wait::Record {
+            snd_nxt: tcb.snd.nxt,
+            rcv_nxt: tcb.rcv.nxt,
+            rcv_wnd: wnd,
+            rcv_wind_shift: tcb.rcv_shift,
+            interface,
+            ts_recent: tcb.ts.map(|ts| ts.recent),
+            owner,
+            msl: tcb.config.msl,
+        };
+        self.let_go(now, index, CloseReason::Graceful);
+        self.insert_time_wait(now, &key, &record);
+    }
+
+    /// Ends a connection with RST.
+    pub(super) fn abort_connection(&mut self, now: Instant, index: u32, reason: CloseReason) {
+        if let Some(connection) = self.connections.get_mut(index) {
+            let (key, interface, state) = (connection.key, connection.interface, connection.state());
+            let header = match &connection.phase {
+                Phase::Synchronized(tcb) => {
+                    Some(Header { flags: Flags::RST.with(Flags::ACK), ..bare_ack(tcb, now) })
+                }
+                // SYN-SENT sends nothing, SYN-RECEIVED an RST (RFC 9293 §3.10.5).
+                Phase::Opening(opening) => opening.agreed.map(|agreed| Header {
+                    seq: agreed.iss + 1,
+                    ack: agreed.irs + 1,
+                    flags: Flags::RST.with(Flags::ACK),
+                    ..Header::default()
+                }),
+                Phase::Over(_) => None,
+            };
+            if let Some(header) = header {
+                self.reply(key, interface, header, state);
+            }
+        }
+        self.end_connection(now, index, reason);
+    }
+
+    /// Ends a connection without a word.
+    pub(super) fn end_connection(&mut self, now: Instant, index: u32, reason: CloseReason) {
+        if reason == CloseReason::TimedOut
+            && self.connections.get(index).is_some_and(|connection| !connection.holder().is_application())
+        {
+            self.counters.orphans_timed_out += 1;
+        }
+        self.let_go(now, index, reason);
+    }
+
+    /// Takes the connection out of the tables. What the application still holds of it becomes [`Phase::Over`].
+    fn let_go(&mut self, now: Instant, index: u32, reason: CloseReason) {
+        let Some(connection) = self.connections.get(index) else { return };
+        if matches!(connection.phase, Phase::Over(_)) {
+            return;
+        }
+        let key = connection.key;
+        self.disown(&key, Found::Connection(index));
+        let id = self.id_of(index);
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let info = connection.info();
+        let held = connection.holder().is_application();
+        let was_opening = matches!(connection.phase, Phase::Opening(_));
+        let (recv, complete, charged) = match &mut connection.phase {
+            Phase::Synchronized(tcb) => {
+                let charged = charge(tcb);
+                (
+                    tcb.recv.take().and_then(|recv| recv.into_leftover()).map(Box::new),
+                    !tcb.halves.may_receive(),
+                    charged,
+                )
+            }
+            _ => (None, false, 0),
+        };
+        let kept = recv.as_ref().map_or(0, |recv| recv.charged());
+        connection.phase = Phase::Over(Box::new(Over { reason, recv, complete, info }));
+        // A TIME-WAIT's own trace has told of its beginning already.
+        if reason == CloseReason::Graceful && connection.noted == State::TimeWait {
+            connection.noted = State::Closed;
+        }
+        self.note_state(now, index);
+        self.events.push_back(Event::Closed(id, reason));
+        if was_opening {
+            self.counters.connect_failed += 1;
+        }
+        if held {
+            self.recharge(charged, kept);
+        } else {
+            self.orphans = self.orphans.saturating_sub(1);
+            self.recharge(charged, 0);
+            self.connections.remove(index);
+        }
+    }
+
+    /// The application lets go in order.
+    pub(super) fn orphan(&mut self, now: Instant, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let unread = match &mut connection.phase {
+            Phase::Over(_) => return self.forget(index),
+            Phase::Opening(opening) => {
+                opening.close_queued = true;
+                opening.holder = Holder::Nobody { until: now + opening.config.orphan_timeout };
+                // Nothing was written: there is nothing a handshake could still deliver (RFC 9293 §3.10.4).
+                if opening.send_queue() == 0 && opening.agreed.is_none() {
+                    self.orphans += 1;
+                    return self.end_connection(now, index, CloseReason::Aborted);
+                }
+                false
+            }
+            Phase::Synchronized(tcb) => {
+                let unread = tcb.recv_queue() > 0 || tcb.recv.as_ref().is_some_and(|recv| recv.has_gap());
+                let patience = if tcb.halves.fin_acked() {
+                    tcb.config.fin_wait_2_timeout
+                } else {
+                    tcb.config.orphan_timeout
+                };
+                tcb.halves.on_close();
+                tcb.holder = Holder::Nobody { until: now + patience };
+                unread
+            }
+        };
+        self.orphans += 1;
+        // Text that was never read is lost, and the peer must hear of it (RFC 9293 SHLD-3).
+        if unread {
+            return self.abort_connection(now, index, CloseReason::Aborted);
+        }
+        if self.orphans > self.config.orphans_max {
+            self.counters.orphans_refused += 1;
+            return self.abort_connection(now, index, CloseReason::Aborted);
+        }
+        self.settle(now, index);
+    }
+
+    /// The application lets go of a connection that has ended.
+    pub(super) fn forget(&mut self, index: u32) {
+        if let Some(Connection { phase: Phase::Over(over), .. }) = self.connections.get(index) {
+            let kept = over.recv.as_ref().map_or(0, |recv| recv.charged());
+            self.recharge(kept, 0);
+            self.connections.remove(index);
+        }
+    }
+}
+
+/// An ACK of all that has arrived, from where we stand.
+fn bare_ack(tcb: &Tcb, now: Instant) -> Header {
+    let mut header = Header { seq: tcb.snd.nxt, ack: tcb.rcv.nxt, flags: Flags::ACK, ..Header::default() };
+    header.wnd = u16::try_from(tcb.rcv.wnd() >> tcb.rcv_shift).unwrap_or(u16::MAX);
+    header.options.timestamp = tcb.ts.map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
+    header
+}

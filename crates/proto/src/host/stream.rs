@@ -1,0 +1,226 @@
+//! The application's hold on one connection.
+
+use super::Host;
+use super::segment::charge;
+use crate::tcp::buffer::recv::RecvBuffer;
+use crate::tcp::buffer::send::SendBuffer;
+use crate::tcp::closing::holder::Holder;
+use crate::tcp::connection::{Over, Phase};
+use crate::tcp::error::{CloseReason, ReadError, WriteError};
+use crate::tcp::sends::window;
+use crate::tcp::seq::octets;
+use crate::{ConnectionId, Instant, OwnerId};
+use alloc::boxed::Box;
+use bytes::Bytes;
+
+/// The application's hold on one connection.
+pub struct Stream<'h> {
+    host: &'h mut Host,
+    id: ConnectionId,
+}
+
+impl<'h> Stream<'h> {
+    pub(super) fn new(host: &'h mut Host, id: ConnectionId) -> Self {
+        Self { host, id }
+    }
+
+    /// Copies received text into `buffer`; zero means the end of text (or an empty buffer).
+    ///
+    /// # Errors
+    /// [`ReadError::Blocked`] when nothing has arrived, [`ReadError::Ended`] when the connection broke.
+    pub fn read(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.take(now, |recv| Some(recv.read(buffer)).filter(|&n| n > 0))?.unwrap_or(0))
+    }
+
+    /// Takes up to `max` octets of received text without copying; `None` is the end of text.
+    ///
+    /// # Errors
+    /// As for [`Stream::read`].
+    pub fn read_chunk(&mut self, now: Instant, max: usize) -> Result<Option<Bytes>, ReadError> {
+        self.take(now, |recv| recv.read_chunk(max).filter(|chunk| !chunk.is_empty()))
+    }
+
+    /// Takes text out of the receive buffer; `None` is the end of text.
+    fn take<T>(
+        &mut self,
+        now: Instant,
+        take: impl FnOnce(&mut RecvBuffer) -> Option<T>,
+    ) -> Result<Option<T>, ReadError> {
+        let pressed = self.host.pressed();
+        let index = self.id.index;
+        let Some(connection) = self.host.connections.get_mut(index) else {
+            return Err(ReadError::Ended(CloseReason::Aborted));
+        };
+        match &mut connection.phase {
+            Phase::Opening(_) => Err(ReadError::Blocked),
+            Phase::Synchronized(tcb) => {
+                let Some(recv) = tcb.recv.as_mut().filter(|recv| recv.readable() > 0) else {
+                    return if tcb.halves.may_receive() { Err(ReadError::Blocked) } else { Ok(None) };
+                };
+                let before = recv.charged();
+                let taken = take(recv);
+                if recv.readable() == 0 && !recv.has_gap() {
+                    tcb.recv = None;
+                }
+                let after = charge(tcb);
+                let update = window::update_due(tcb, pressed);
+                if update {
+                    tcb.ack_now();
+                }
+                self.host.recharge(before, after);
+                if update {
+                    self.host.settle(now, index);
+                }
+                Ok(taken)
+            }
+            Phase::Over(over) => {
+                let before = over.recv.as_ref().map_or(0, |recv| recv.charged());
+                let taken = take_leftover(over, take);
+                let after = over.recv.as_ref().map_or(0, |recv| recv.charged());
+                self.host.recharge(before, after);
+                taken
+            }
+        }
+    }
+
+    /// Copies what fits from the front of `text` into the send buffer; returns how many octets.
+    ///
+    /// # Errors
+    /// [`WriteError::Blocked`] when nothing fits, [`WriteError::Closed`] after `shutdown`, [`WriteError::Ended`].
+    pub fn write(&mut self, now: Instant, text: &[u8]) -> Result<usize, WriteError> {
+        self.put(now, text.len(), |send, fits| send.write(text.get(..fits).unwrap_or_default()))
+    }
+
+    /// Takes what fits from the front of `text` without copying; returns how many octets.
+    ///
+    /// # Errors
+    /// As for [`Stream::write`].
+    pub fn write_chunk(&mut self, now: Instant, text: &mut Bytes) -> Result<usize, WriteError> {
+        let len = text.len();
+        self.put(now, len, |send, fits| send.push(text.split_to(fits)))
+    }
+
+    fn put(
+        &mut self,
+        now: Instant,
+        len: usize,
+        put: impl FnOnce(&mut SendBuffer, usize),
+    ) -> Result<usize, WriteError> {
+        let index = self.id.index;
+        let Some(connection) = self.host.connections.get_mut(index) else {
+            return Err(WriteError::Ended(CloseReason::Aborted));
+        };
+        let (send, blocked, limit, queued) = match &mut connection.phase {
+            Phase::Opening(opening) => {
+                if opening.close_queued {
+                    return Err(WriteError::Closed);
+                }
+                let queued = opening.send_queue();
+                (&mut opening.send, &mut opening.write_blocked, opening.config.send_buffer, queued)
+            }
+            Phase::Synchronized(tcb) => {
+                if !tcb.halves.may_send() {
+                    return Err(WriteError::Closed);
+                }
+                let queued = tcb.send_queue();
+                (&mut tcb.send, &mut tcb.write_blocked, tcb.config.send_buffer, queued)
+            }
+            Phase::Over(over) => {
+                return Err(match over.reason {
+                    CloseReason::Graceful => WriteError::Closed,
+                    reason => WriteError::Ended(reason),
+                });
+            }
+        };
+        let fits = octets(len).min(limit.saturating_sub(queued));
+        let fits = usize::try_from(fits).unwrap_or(0);
+        *blocked = fits < len;
+        if fits == 0 {
+            return if len == 0 { Ok(0) } else { Err(WriteError::Blocked) };
+        }
+        put(send.get_or_insert_with(|| Box::new(SendBuffer::new())), fits);
+        self.host.settle(now, index);
+        Ok(fits)
+    }
+
+    /// Closes our half: FIN after what was written. The peer's half stays open for as long as the stream is held.
+    /// Doing it twice is no error.
+    ///
+    /// # Errors
+    /// [`WriteError::Ended`] when the connection has broken.
+    pub fn shutdown(&mut self, now: Instant) -> Result<(), WriteError> {
+        let index = self.id.index;
+        let Some(connection) = self.host.connections.get_mut(index) else {
+            return Err(WriteError::Ended(CloseReason::Aborted));
+        };
+        match &mut connection.phase {
+            Phase::Opening(opening) => opening.close_queued = true,
+            Phase::Synchronized(tcb) => tcb.halves.on_close(),
+            Phase::Over(over) => {
+                return match over.reason {
+                    CloseReason::Graceful => Ok(()),
+                    reason => Err(WriteError::Ended(reason)),
+                };
+            }
+        }
+        self.host.settle(now, index);
+        Ok(())
+    }
+
+    /// Lets go in order: FIN after what was written; RST when received text was never read. What remains of the
+    /// connection is an orphan with a bounded life; `Event::Closed` still tells how it ended, unless it had ended
+    /// before.
+    pub fn close(self, now: Instant) {
+        self.host.orphan(now, self.id.index);
+    }
+
+    /// Lets go at once: RST, nothing delivered any more.
+    pub fn abort(self, now: Instant) {
+        let index = self.id.index;
+        let Some(connection) = self.host.connections.get_mut(index) else { return };
+        match &mut connection.phase {
+            Phase::Over(_) => return self.host.forget(index),
+            Phase::Opening(opening) => opening.holder = Holder::Nobody { until: now },
+            Phase::Synchronized(tcb) => tcb.holder = Holder::Nobody { until: now },
+        }
+        self.host.orphans += 1;
+        self.host.abort_connection(now, index, CloseReason::Aborted);
+    }
+
+    /// Whether small segments leave at once (no Nagle algorithm).
+    pub fn set_nodelay(&mut self, now: Instant, nodelay: bool) {
+        let index = self.id.index;
+        let Some(connection) = self.host.connections.get_mut(index) else { return };
+        match &mut connection.phase {
+            Phase::Opening(opening) => opening.nodelay = nodelay,
+            Phase::Synchronized(tcb) => tcb.nodelay = nodelay,
+            Phase::Over(_) => return,
+        }
+        self.host.settle(now, index);
+    }
+
+    /// Names who holds this connection, for snapshots.
+    pub fn set_owner(&mut self, owner: OwnerId) {
+        if let Some(connection) = self.host.connections.get_mut(self.id.index) {
+            connection.owner = owner;
+        }
+    }
+}
+
+/// Reading from what a connection that has ended left behind.
+fn take_leftover<T>(
+    over: &mut Over,
+    take: impl FnOnce(&mut RecvBuffer) -> Option<T>,
+) -> Result<Option<T>, ReadError> {
+    if let Some(recv) = &mut over.recv {
+        let taken = take(recv);
+        if recv.readable() == 0 {
+            over.recv = None;
+        }
+        return Ok(taken);
+    }
+    if over.complete { Ok(None) } else { Err(ReadError::Ended(over.reason)) }
+}

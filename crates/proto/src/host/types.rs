@@ -1,0 +1,166 @@
+//! What a host is told and what it tells: settings, the name of a connection, events, counters.
+
+use crate::tcp::config::TcpConfig;
+use crate::tcp::error::CloseReason;
+use crate::tcp::seq::SeqNum;
+use crate::{ConnectionId, DropCounters, ListenerId, UdpId};
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::RangeInclusive;
+
+/// The settings of a host.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Settings of its TCP connections, unless `listen` or `connect` says otherwise.
+    pub tcp: TcpConfig,
+    /// For laboratories only: the initial sequence number of a connection instead of the keyed one of RFC 9293
+    /// §3.4.1. `None` in production.
+    pub initial_sequence: Option<fn(&FourTuple) -> SeqNum>,
+    /// Ports for connects that name none. Default 32768..=60999 (Linux: `ip_local_port_range`).
+    pub ephemeral_ports: RangeInclusive<u16>,
+    /// Most connections at once, half-open ones not counted. Default 4 million.
+    pub connections_max: u32,
+    /// Most half-open connections at once over all listeners. Default 65,536.
+    pub half_open_max: u32,
+    /// Most TIME-WAITs at once; past it the oldest goes. Default 16 million (Linux: `tcp_max_tw_buckets`).
+    pub time_wait_max: u32,
+    /// Most connections that nobody holds any more; past it the newest is reset. Default 65,536
+    /// (Linux: `tcp_max_orphans`).
+    pub orphans_max: u32,
+    /// Most octets of fragments held for reassembly. Default 4 MiB (Linux: `ipfrag_high_thresh`).
+    pub reassembly_max: u32,
+    /// Most octets of received text held over all connections. Default 1 GiB.
+    pub recv_total_max: u64,
+    /// Answer ICMP echo requests. Default true.
+    pub echo: bool,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            tcp: TcpConfig::default(),
+            initial_sequence: None,
+            ephemeral_ports: 32768..=60999,
+            connections_max: 4_000_000,
+            half_open_max: 65_536,
+            time_wait_max: 16_000_000,
+            orphans_max: 65_536,
+            reassembly_max: 4 << 20,
+            recv_total_max: 1 << 30,
+            echo: true,
+        }
+    }
+}
+
+/// The settings of an interface: a plain IP link.
+#[derive(Clone, Debug)]
+pub struct InterfaceConfig {
+    /// Our addresses there, each with the length of its prefix. A destination inside the prefix is on this link.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Whether destinations outside every prefix leave through here. Default true.
+    pub default_route: bool,
+    /// Largest IP packet, octets. Default 1500.
+    pub mtu: u16,
+    /// The device completes partial transport checksums.
+    pub checksum_offload: bool,
+    /// The device cuts packets of up to 64 KiB into segments.
+    pub segmentation_offload: bool,
+}
+
+impl Default for InterfaceConfig {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            default_route: true,
+            mtu: 1500,
+            checksum_offload: false,
+            segmentation_offload: false,
+        }
+    }
+}
+
+/// A connection as this host sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct FourTuple {
+    /// Our address and port.
+    pub local: SocketAddr,
+    /// The peer's.
+    pub remote: SocketAddr,
+}
+
+impl FourTuple {
+    /// The same connection as the peer sees it.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self { local: self.remote, remote: self.local }
+    }
+}
+
+/// What the application should know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection waits for `accept`.
+    Incoming(ListenerId),
+    /// A connect succeeded.
+    Connected(ConnectionId),
+    /// There is text to read, or the end of it.
+    Readable(ConnectionId),
+    /// There is room to write again, after a write that was `Blocked`.
+    Writable(ConnectionId),
+    /// The connection has ended. Emitted once for each, orphans included. `Graceful` comes when both FINs are
+    /// acknowledged, which for the side that closed first is the entry into TIME-WAIT.
+    Closed(ConnectionId, CloseReason),
+    /// A datagram waits.
+    Datagram(UdpId),
+}
+
+/// What a host has counted since it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Packets thrown away, by reason.
+    pub drops: DropCounters,
+    /// Frames handled.
+    pub frames_in: u64,
+    /// Frames handed to devices.
+    pub frames_out: u64,
+    /// TCP segments sent again.
+    pub retransmits: u64,
+    /// RST sent.
+    pub resets_sent: u64,
+    /// Acceptable RST received.
+    pub resets_received: u64,
+    /// Connections opened by `connect` that were established.
+    pub opened: u64,
+    /// Connects that failed before they were established.
+    pub connect_failed: u64,
+    /// Connections accepted from the network (established, passive).
+    pub accepted: u64,
+    /// TIME-WAITs entered.
+    pub time_wait_entered: u64,
+    /// TIME-WAITs that ended because a SYN opened the tuple again.
+    pub reopened: u64,
+    /// Half-open re-openings that died and gave their tuple back to TIME-WAIT.
+    pub uncovered: u64,
+    /// TIME-WAITs that went early because of `time_wait_max`.
+    pub time_wait_evicted: u64,
+    /// FINs that came again in TIME-WAIT and were acknowledged again.
+    pub fin_reacked: u64,
+    /// RSTs ignored in TIME-WAIT.
+    pub time_wait_rst_ignored: u64,
+    /// SYNs that were not admitted in TIME-WAIT.
+    pub syn_refused: u64,
+    /// Connects on a tuple of our own in TIME-WAIT that were allowed by timestamps.
+    pub time_wait_reused: u64,
+    /// Orphans ended by their time limit.
+    pub orphans_timed_out: u64,
+    /// Orphans reset because of `orphans_max`.
+    pub orphans_refused: u64,
+    /// Half-open connections that expired.
+    pub half_open_expired: u64,
+    /// Control segments (ACK, RST, SYN-ACK) that did not fit into the queue of those waiting to leave.
+    pub replies_dropped: u64,
+    /// Text copied out of a frame because it filled less than a quarter of it, octets.
+    pub copied_out: u64,
+}

@@ -1,0 +1,18 @@
+//! The containers behind a host, made so that no single operation moves a whole table.
+//!
+//! | file | what |
+//! |---|---|
+//! | `chunks` | a growing array in pages that never move |
+//! | `slab` | values under an index and a generation |
+//! | `wheel` | timers, re-armed lazily, in exact order |
+//! | `index` | 64-bit hash to a `u32` reference |
+//! | `rate_limit` | a token bucket in integer arithmetic |
+
+pub(crate) mod chunks;
+pub(crate) mod index;
+pub(crate) mod rate_limit;
+pub(crate) mod slab;
+pub(crate) mod wheel;
+
+/// The end of a list of `u32` links.
+pub(crate) const NIL: u32 = u32::MAX;

@@ -1,0 +1,143 @@
+//! Fifth, check the ACK field (RFC 9293 §3.10.7.4): what it acknowledges, then recovery, congestion and the window.
+
+use super::Stop;
+use crate::tcp::congestion::{AckSample, Congestion, Controller as _};
+use crate::tcp::recovery::newreno::Outcome;
+use crate::tcp::segment::Segment;
+use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::{Tcb, millis32};
+use crate::tcp::timers::{self, Waiting};
+use crate::wire::tcp::Flags;
+use crate::{DropReason, Instant};
+use core::ops::ControlFlow;
+use core::time::Duration;
+
+pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
+    if !seg.has(Flags::ACK) {
+        return ControlFlow::Break(Stop::Drop(DropReason::AckMissing));
+    }
+    // RFC 5961 §5: believable are only ACKs from the last window we could have filled up to what we have sent.
+    if seg.ack.after(tcb.snd.nxt) {
+        return ControlFlow::Break(Stop::ChallengeAck(DropReason::AckOfUnsent));
+    }
+    if seg.ack.before(tcb.snd.una - tcb.snd.max_wnd) {
+        return ControlFlow::Break(Stop::ChallengeAck(DropReason::AckTooOld));
+    }
+    if seg.ack.after(tcb.snd.una) {
+        let window_before = tcb.snd.wnd;
+        acknowledge(tcb, now, seg);
+        update_window(tcb, now, seg, window_before);
+    } else if seg.ack == tcb.snd.una {
+        let window_before = tcb.snd.wnd;
+        update_window(tcb, now, seg, window_before);
+        if is_duplicate(tcb, seg, window_before) {
+            duplicate(tcb);
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// RFC 5681 §2: outstanding text, no text, no SYN or FIN, the same ACK and the same window.
+fn is_duplicate(tcb: &Tcb, seg: &Segment, window_before: u32) -> bool {
+    tcb.outstanding() > 0 && seg.len() == 0 && tcb.snd.wnd == window_before && window_before > 0
+}
+
+fn duplicate(tcb: &mut Tcb) {
+    let in_flight = tcb.outstanding();
+    match tcb.recovery.on_duplicate(tcb.snd.una, tcb.snd.nxt, tcb.mss) {
+        Outcome::LossDetected => {
+            tcb.congestion.on_congestion(Congestion::Loss, in_flight, tcb.mss);
+            tcb.timed = None;
+        }
+        Outcome::Inflate => tcb.congestion.on_inflate(u32::from(tcb.mss)),
+        _ => {}
+    }
+}
+
+fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
+    let acked = seg.ack.since(tcb.snd.una);
+    let in_flight = tcb.outstanding();
+    sample_rtt(tcb, now, seg);
+    let text_end = tcb.text_end();
+    let fin_acked = tcb.halves.fin_outstanding() && seg.ack.after(text_end);
+    let text_acked = acked - u32::from(fin_acked);
+    if let Some(send) = &mut tcb.send {
+        send.acknowledge(usize::try_from(text_acked).unwrap_or(usize::MAX));
+        if send.is_empty() {
+            tcb.send = None;
+        }
+    }
+    tcb.snd.una = seg.ack;
+    if fin_acked {
+        tcb.halves.on_fin_acked();
+    }
+    let resending = tcb.recovery.lost().is_some();
+    match tcb.recovery.on_progress(tcb.snd.una, tcb.snd.nxt, tcb.mss) {
+        Outcome::Recovered => tcb.congestion.on_recovered(tcb.outstanding(), tcb.mss),
+        Outcome::Partial => tcb.congestion.on_partial_ack(acked, tcb.mss),
+        _ => {
+            let window_limited = tcb.cwnd_limited || resending || in_flight >= tcb.congestion.cwnd();
+            tcb.congestion.on_ack(&AckSample { acked, mss: tcb.mss, window_limited });
+        }
+    }
+    timers::progress(tcb, now);
+    if tcb.write_blocked && tcb.send_queue() <= tcb.config.send_buffer / 2 {
+        tcb.write_blocked = false;
+        tcb.wake.writable = true;
+    }
+}
+
+/// Karn's rule for the segment being timed; a timestamp where it is not (RFC 6298 §3, RFC 7323 §4.1).
+fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
+    if let Some((end, sent_at)) = tcb.timed {
+        if seg.ack.at_or_after(end) {
+            tcb.timed = None;
+            tcb.rtt.sample(now.since(sent_at), &tcb.config);
+        }
+    } else if let (Some(ts), Some(theirs)) = (&tcb.ts, seg.timestamp()) {
+        let sent_ms = theirs.ecr.wrapping_sub(ts.offset);
+        let rtt_ms = millis32(now).wrapping_sub(sent_ms);
+        // An echo from the future or from before the connection is noise.
+        if theirs.ecr != 0 && rtt_ms < 300_000 {
+            tcb.rtt.sample(Duration::from_millis(u64::from(rtt_ms)), &tcb.config);
+        }
+    }
+}
+
+/// SND.WND follows the newest segment, never an older one (RFC 9293 §3.10.7.4, MUST-67).
+fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
+    let newer = tcb.snd.wl1.before(seg.seq) || (tcb.snd.wl1 == seg.seq && tcb.snd.wl2.at_or_before(seg.ack));
+    if !newer {
+        return;
+    }
+    let wnd = u32::from(seg.wnd) << tcb.snd_shift;
+    tcb.snd.wnd = wnd;
+    tcb.snd.max_wnd = tcb.snd.max_wnd.max(wnd);
+    tcb.snd.wl1 = seg.seq;
+    tcb.snd.wl2 = seg.ack;
+    if tcb.timers.waiting == Waiting::Window || before == 0 {
+        window_seen(tcb, now, before);
+    }
+}
+
+/// The peer answered while we waited for its window.
+fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
+    // As long as the peer answers, a closed window may last for ever (RFC 9293 MUST-37).
+    tcb.timers.silent_since = now;
+    if tcb.snd.wnd == 0 {
+        return;
+    }
+    if before == 0 {
+        tcb.timers.stop();
+        tcb.rtt.reset_backoff();
+        // The octet of the probe was thrown away by the closed window, unless the ACK says otherwise.
+        if tcb.outstanding() > 0 {
+            tcb.recovery.resend(tcb.snd.una, tcb.snd.nxt);
+        }
+    }
+}
+
+/// Whether `ack` is one the peer may send in answer to `iss .. nxt` before the connection is synchronized.
+pub(crate) fn acknowledges_our_syn(iss: SeqNum, nxt: SeqNum, ack: SeqNum) -> bool {
+    ack.after(iss) && ack.at_or_before(nxt)
+}

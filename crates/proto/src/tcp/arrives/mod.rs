@@ -1,0 +1,90 @@
+//! A segment arrives on a synchronized connection: RFC 9293 §3.10.7.4, one file per step, in its order.
+//!
+//! - `sequence`: first, is it acceptable? timestamps (PAWS) before the sequence number
+//! - `reset`: second, RST (third, security, is obsolete)
+//! - `syn`: fourth, SYN
+//! - `ack`: fifth, ACK: what it acknowledges, the window, recovery and congestion
+//! - `urgent`: sixth, URG
+//! - `text`: seventh, segment text
+//! - `fin`: eighth, FIN
+//!
+//! Steps decide, the parent (`host/`) applies: nothing is transmitted here and no step removes the connection.
+
+mod ack;
+mod fin;
+mod reset;
+mod sequence;
+mod syn;
+mod text;
+mod urgent;
+
+pub(crate) use ack::acknowledges_our_syn;
+pub(crate) use sequence::acceptable as sequence_acceptable;
+
+use crate::tcp::error::CloseReason;
+use crate::tcp::segment::Segment;
+use crate::tcp::tcb::{Tcb, millis32};
+use crate::tcp::timers;
+use crate::wire::tcp::Flags;
+use crate::{DropReason, Instant};
+use core::ops::ControlFlow;
+
+/// What to do instead of going on to the next step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stop {
+    /// Throw the segment away.
+    Drop(DropReason),
+    /// Throw it away and acknowledge what is expected instead.
+    AckAndDrop(DropReason),
+    /// The same, for segments that an attacker may have made: rate-limited (RFC 5961 §7).
+    ChallengeAck(DropReason),
+    /// Answer RST and end the connection: text came that nobody will read.
+    Refuse(DropReason),
+    /// The peer reset the connection.
+    Reset(CloseReason),
+    /// A time limit ended the connection.
+    TimedOut,
+}
+
+/// Handles one segment; the order of the steps is RFC 9293's and matters.
+pub(crate) fn segment_arrives(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+    timers::peer_was_heard(tcb, now);
+    sequence::check(tcb, now, seg)?;
+    reset::check(tcb, seg)?;
+    syn::check(seg)?;
+    ack::process(tcb, now, seg)?;
+    urgent::process(tcb, seg);
+    text::process(tcb, now, seg)?;
+    fin::process(tcb, seg)
+}
+
+/// The steps after the fifth: for text and FIN that came with the end of a handshake.
+pub(crate) fn text_and_fin(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+    urgent::process(tcb, seg);
+    text::process(tcb, now, seg)?;
+    fin::process(tcb, seg)
+}
+
+/// Between two answers to unacceptable segments in the long run, and how many may leave in a row.
+const CHALLENGE_INTERVAL_MS: u32 = 500;
+const CHALLENGE_BURST_MS: u32 = 10 * CHALLENGE_INTERVAL_MS;
+
+/// Whether an answer to a suspicious segment may leave now (RFC 5961 §7). Counted for each connection by itself, so
+/// that nobody can measure one connection through another (CVE-2016-5696).
+pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
+    let now_ms = millis32(now);
+    // How far the account is overdrawn; a date in the past means not at all.
+    let ahead = tcb.challenge_at_ms.wrapping_sub(now_ms);
+    let ahead = if ahead > u32::MAX / 2 { 0 } else { ahead };
+    if ahead >= CHALLENGE_BURST_MS {
+        return false;
+    }
+    tcb.challenge_at_ms = now_ms.wrapping_add(ahead + CHALLENGE_INTERVAL_MS);
+    true
+}
+
+/// Whether the peer itself may have sent this again because our ACK was lost: such segments are always answered, or
+/// a lossy path would stall the peer's FIN or text.
+pub(crate) fn may_be_retransmission(seg: &Segment) -> bool {
+    !seg.has(Flags::SYN) && (!seg.text.is_empty() || seg.has(Flags::FIN))
+}

@@ -1,0 +1,21 @@
+//! Second, check the RST bit (RFC 9293 §3.10.7.4, RFC 5961 §3).
+
+use super::Stop;
+use crate::DropReason;
+use crate::tcp::error::CloseReason;
+use crate::tcp::segment::Segment;
+use crate::tcp::tcb::Tcb;
+use crate::wire::tcp::Flags;
+use core::ops::ControlFlow;
+
+/// Only an RST that names exactly RCV.NXT is believed; one elsewhere in the window is challenged.
+pub(super) fn check(tcb: &Tcb, seg: &Segment) -> ControlFlow<Stop> {
+    if !seg.has(Flags::RST) {
+        return ControlFlow::Continue(());
+    }
+    if seg.seq == tcb.rcv.nxt {
+        ControlFlow::Break(Stop::Reset(CloseReason::Reset))
+    } else {
+        ControlFlow::Break(Stop::ChallengeAck(DropReason::RstChallenged))
+    }
+}

@@ -1,0 +1,79 @@
+//! First, check the sequence number; before it, the timestamp (RFC 9293 §3.10.7.4, RFC 7323 §5.3).
+
+use super::Stop;
+use crate::tcp::segment::Segment;
+use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::{Tcb, millis32};
+use crate::wire::tcp::Flags;
+use crate::{DropReason, Instant};
+use core::ops::ControlFlow;
+
+/// Past this TS.Recent says nothing any more (RFC 7323 §5.5 [7323-19]): 24 days.
+const RECENT_VALID_MS: u32 = 24 * 24 * 3600 * 1000;
+
+/// The four cases of RFC 9293 Table 6.
+pub(crate) fn acceptable(rcv_nxt: SeqNum, rcv_wnd: u32, seg: &Segment) -> bool {
+    let len = seg.len();
+    match (len, rcv_wnd) {
+        (0, 0) => seg.seq == rcv_nxt,
+        (0, _) => seg.seq.in_window(rcv_nxt, rcv_wnd),
+        (_, 0) => false,
+        _ => seg.seq.in_window(rcv_nxt, rcv_wnd) || (seg.seq + (len - 1)).in_window(rcv_nxt, rcv_wnd),
+    }
+}
+
+pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+    let rst = seg.has(Flags::RST);
+    paws(tcb, now, seg, rst)?;
+    let wnd = tcb.rcv.wnd();
+    if !acceptable(tcb.rcv.nxt, wnd, seg) {
+        if rst {
+            return ControlFlow::Break(Stop::Drop(DropReason::RstOutOfWindow));
+        }
+        // With a closed window the text is thrown away, but what the segment says about our own text still counts
+        // (RFC 9293 MUST-66).
+        if wnd == 0 && seg.seq == tcb.rcv.nxt && seg.has(Flags::ACK) && !seg.has(Flags::SYN) {
+            seg.text.clear();
+            seg.flags.0 &= !Flags::FIN.0;
+            tcb.ack_now();
+            return ControlFlow::Continue(());
+        }
+        let reason = if seg.end().at_or_before(tcb.rcv.nxt) && seg.len() > 0 {
+            DropReason::Duplicate
+        } else {
+            DropReason::OutOfWindow
+        };
+        return ControlFlow::Break(Stop::AckAndDrop(reason));
+    }
+    remember_timestamp(tcb, now, seg);
+    seg.trim(tcb.rcv.nxt, wnd);
+    ControlFlow::Continue(())
+}
+
+fn paws(tcb: &Tcb, now: Instant, seg: &Segment, rst: bool) -> ControlFlow<Stop> {
+    let Some(ts) = &tcb.ts else { return ControlFlow::Continue(()) };
+    match seg.timestamp() {
+        _ if rst => ControlFlow::Continue(()),
+        // RFC 7323 §3.2 [7323-9]: silently.
+        None => ControlFlow::Break(Stop::Drop(DropReason::TimestampMissing)),
+        Some(theirs) if SeqNum(theirs.val).before(SeqNum(ts.recent)) => {
+            if millis32(now).wrapping_sub(ts.recent_at_ms) > RECENT_VALID_MS {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(Stop::AckAndDrop(DropReason::Paws))
+            }
+        }
+        Some(_) => ControlFlow::Continue(()),
+    }
+}
+
+/// RFC 7323 §4.3: only a segment that covers Last.ACK.sent moves TS.Recent, so that delayed ACKs measure the whole delay.
+fn remember_timestamp(tcb: &mut Tcb, now: Instant, seg: &Segment) {
+    let (Some(ts), Some(theirs)) = (&mut tcb.ts, seg.timestamp()) else { return };
+    let newer = !SeqNum(theirs.val).before(SeqNum(ts.recent));
+    let void = millis32(now).wrapping_sub(ts.recent_at_ms) > RECENT_VALID_MS;
+    if (newer || void) && seg.seq.at_or_before(ts.last_ack_sent) && !seg.has(Flags::RST) {
+        ts.recent = theirs.val;
+        ts.recent_at_ms = millis32(now);
+    }
+}

@@ -1,0 +1,19 @@
+//! Sixth, check the URG bit (RFC 9293 §3.10.7.4, §3.8.5).
+
+use crate::tcp::segment::Segment;
+use crate::tcp::tcb::Tcb;
+use crate::wire::tcp::Flags;
+
+/// Urgent text stays in its place in the stream; the application is told that some is ahead (MUST-31, MUST-32).
+pub(super) fn process(tcb: &mut Tcb, seg: &Segment) {
+    if !seg.has(Flags::URG) || !tcb.halves.may_receive() {
+        return;
+    }
+    // The pointer names the octet after the urgent text in this stack as in nearly all others (MUST-62 as clarified
+    // by RFC 6093).
+    let up = seg.seq + u32::from(seg.urgent);
+    if up.after(tcb.rcv.up.max(tcb.rcv.nxt)) {
+        tcb.rcv.up = up;
+        tcb.wake.readable = true;
+    }
+}

@@ -1,0 +1,204 @@
+use super::*;
+use alloc::vec;
+use alloc::vec::Vec;
+use proptest::prelude::*;
+
+fn gathered(buffer: &mut SendBuffer, offset: usize, max: usize) -> (usize, Vec<u8>, usize) {
+    let mut out = ArrayVec::new();
+    let taken = buffer.gather(offset, max, &mut out);
+    (taken, out.iter().flatten().copied().collect(), out.len())
+}
+
+#[test]
+fn small_writes_leave_in_one_slice() {
+    let mut buffer = SendBuffer::new();
+    for octet in 0..200 {
+        buffer.write(&[octet]);
+    }
+    assert_eq!(buffer.len(), 200);
+    assert_eq!(gathered(&mut buffer, 0, 1_460), (200, (0..200).collect(), 1));
+}
+
+#[test]
+fn single_small_write_takes_a_small_block() {
+    let mut buffer = SendBuffer::new();
+    buffer.write(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(buffer.tail.capacity(), BLOCK_MIN);
+}
+
+#[test]
+fn blocks_grow_with_demand_and_stop_at_64_kib() {
+    let mut buffer = SendBuffer::new();
+    for _ in 0..1_000 {
+        buffer.write(&[7; 1_000]);
+    }
+    assert_eq!(buffer.len(), 1_000_000);
+    assert!(buffer.chunks.len() < 30, "{}", buffer.chunks.len());
+    assert!(buffer.chunks.iter().all(|chunk| chunk.text.len() <= BLOCK_MAX));
+    let mut large = SendBuffer::new();
+    large.write(&vec![1; 200_000]);
+    assert_eq!(large.chunks.len(), 3, "and the rest in the tail");
+}
+
+#[test]
+fn pushed_text_is_not_copied() {
+    let text = Bytes::from(vec![1, 2, 3, 4]);
+    let mut buffer = SendBuffer::new();
+    buffer.write(b"before");
+    buffer.push(text.clone());
+    buffer.write(b"after");
+    let mut out = ArrayVec::new();
+    assert_eq!(buffer.gather(7, 3, &mut out), 3);
+    assert_eq!(out[0].as_ptr(), text[1..].as_ptr());
+    assert_eq!(gathered(&mut buffer, 0, 99).1, b"before\x01\x02\x03\x04after");
+}
+
+#[test]
+fn segment_takes_no_more_than_its_slots_hold() {
+    let mut buffer = SendBuffer::new();
+    for _ in 0..40 {
+        buffer.push(Bytes::from(vec![9; 1_000]));
+    }
+    let (taken, text, slots) = gathered(&mut buffer, 500, 64_000);
+    assert_eq!((taken, text.len(), slots), (17_500, 17_500, 18));
+    assert_eq!(buffer.chunks.len(), 40, "large chunks are not merged by copying");
+}
+
+#[test]
+fn octets_that_left_one_by_one_are_sent_again_in_one_slice() {
+    let mut buffer = SendBuffer::new();
+    for octet in 0..100 {
+        buffer.write(&[octet]);
+        assert_eq!(gathered(&mut buffer, usize::from(octet), 1).1, [octet]);
+    }
+    assert_eq!(buffer.chunks.len(), 100);
+    assert_eq!(gathered(&mut buffer, 10, 60), (60, (10..70).collect(), 1));
+    assert_eq!(gathered(&mut buffer, 0, 100), (100, (0..100).collect(), 1));
+    assert_eq!(buffer.chunks.len(), 1);
+}
+
+#[test]
+fn acknowledging_lets_go_of_the_text() {
+    let text = Bytes::from(vec![1; 100]);
+    let mut buffer = SendBuffer::new();
+    buffer.push(text.clone());
+    buffer.push(Bytes::from_static(b"tail"));
+    buffer.acknowledge(99);
+    assert!(!text.is_unique());
+    buffer.acknowledge(1);
+    assert!(text.is_unique());
+    assert_eq!(gathered(&mut buffer, 0, 10).1, b"tail");
+    buffer.acknowledge(usize::MAX);
+    assert!(buffer.is_empty());
+}
+
+#[test]
+fn acknowledged_block_is_written_into_again() {
+    let mut buffer = SendBuffer::new();
+    let mut places = Vec::new();
+    for _ in 0..1_000 {
+        buffer.write(&[5; 128]);
+        let mut out = ArrayVec::new();
+        buffer.gather(0, 128, &mut out);
+        let place = out[0].as_ptr();
+        if !places.contains(&place) {
+            places.push(place);
+        }
+        drop(out);
+        buffer.acknowledge(128);
+    }
+    assert!(places.len() <= 8, "{} places", places.len());
+}
+
+#[test]
+fn two_blocks_take_turns_while_the_last_segment_is_still_on_its_way() {
+    let mut buffer = SendBuffer::new();
+    let (mut places, mut out) = (Vec::new(), ArrayVec::new());
+    for _ in 0..1_000 {
+        buffer.write(&[5; 128]);
+        out.clear();
+        buffer.gather(0, 128, &mut out);
+        if !places.contains(&out[0].as_ptr()) {
+            places.push(out[0].as_ptr());
+        }
+        // The device holds the slice until the next segment.
+        buffer.acknowledge(128);
+    }
+    assert!(places.len() <= 8, "{} places", places.len());
+}
+
+#[test]
+fn acknowledged_blocks_of_a_bulk_transfer_are_written_into_again() {
+    let mut buffer = SendBuffer::new();
+    let mut places = Vec::new();
+    for _ in 0..200 {
+        buffer.write(&[1; BLOCK_MAX]);
+        let offset = buffer.len() - BLOCK_MAX;
+        let mut out = ArrayVec::new();
+        buffer.gather(offset, BLOCK_MAX, &mut out);
+        if !places.contains(&out[0].as_ptr()) {
+            places.push(out[0].as_ptr());
+        }
+        if buffer.len() > 3 * BLOCK_MAX {
+            buffer.acknowledge(BLOCK_MAX);
+        }
+    }
+    assert!(buffer.spare.capacity() <= BLOCK_MAX);
+    assert!(places.len() < 12, "{} places", places.len());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write(usize),
+    Push(usize),
+    Acknowledge(usize),
+    Gather(usize, usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0usize..40).prop_map(Step::Write),
+        1 => (0usize..3_000).prop_map(Step::Write),
+        1 => (0usize..2_000).prop_map(Step::Push),
+        2 => (0usize..2_500).prop_map(Step::Acknowledge),
+        5 => (0usize..9_000, 0usize..6_000).prop_map(|(offset, max)| Step::Gather(offset, max)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn send_buffer_agrees_with_a_queue_of_octets(steps in prop::collection::vec(step(), 1..200)) {
+        let mut buffer = SendBuffer::new();
+        let mut model: VecDeque<u8> = VecDeque::new();
+        let mut octet = 0_u8;
+        let mut text = |len: usize| -> Vec<u8> {
+            core::iter::repeat_with(|| { octet = octet.wrapping_add(1) % 251; octet }).take(len).collect()
+        };
+        for step in steps {
+            match step {
+                Step::Write(len) => {
+                    let text = text(len);
+                    buffer.write(&text);
+                    model.extend(text);
+                }
+                Step::Push(len) => {
+                    let text = text(len);
+                    model.extend(&text);
+                    buffer.push(Bytes::from(text));
+                }
+                Step::Acknowledge(len) => {
+                    buffer.acknowledge(len);
+                    model.drain(..len.min(model.len()));
+                }
+                Step::Gather(offset, max) => {
+                    let (taken, text, slots) = gathered(&mut buffer, offset, max);
+                    prop_assert_eq!(taken, text.len());
+                    let there = model.len().saturating_sub(offset).min(max);
+                    prop_assert!(taken == there || (taken < there && slots == SLICES));
+                    prop_assert!(model.iter().skip(offset).take(taken).eq(text.iter()));
+                }
+            }
+            prop_assert_eq!(buffer.len(), model.len());
+        }
+    }
+}

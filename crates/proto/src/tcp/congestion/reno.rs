@@ -1,0 +1,120 @@
+//! Slow start, congestion avoidance and the window of fast recovery (RFC 5681, RFC 6582).
+
+use super::{AckSample, Congestion, Controller};
+
+/// Ten segments to begin with (RFC 6928).
+const INITIAL_SEGMENTS: u32 = 10;
+/// Larger than any window that scaling can express.
+const CWND_MAX: u32 = 1 << 30;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reno {
+    cwnd: u32,
+    ssthresh: u32,
+    /// Octets acknowledged since the window last grew in congestion avoidance (RFC 3465).
+    acked: u32,
+}
+
+impl Reno {
+    pub(crate) fn new(mss: u16) -> Self {
+        Self { cwnd: INITIAL_SEGMENTS * u32::from(mss), ssthresh: u32::MAX, acked: 0 }
+    }
+
+    fn half(in_flight: u32, mss: u16) -> u32 {
+        (in_flight / 2).max(2 * u32::from(mss))
+    }
+}
+
+impl Controller for Reno {
+    fn on_ack(&mut self, sample: &AckSample) {
+        if !sample.window_limited {
+            return;
+        }
+        let mss = u32::from(sample.mss);
+        if self.cwnd < self.ssthresh {
+            // A super-segment's ACK stands for many; each full segment of it counts as RFC 5681 counts an ACK.
+            self.cwnd =
+                self.cwnd.saturating_add(sample.acked).min(self.ssthresh.max(self.cwnd)).min(CWND_MAX);
+            return;
+        }
+        self.acked = self.acked.saturating_add(sample.acked);
+        if self.acked >= self.cwnd {
+            self.acked -= self.cwnd;
+            self.cwnd = self.cwnd.saturating_add(mss).min(CWND_MAX);
+        }
+    }
+
+    fn on_congestion(&mut self, event: Congestion, in_flight: u32, mss: u16) {
+        self.ssthresh = Self::half(in_flight, mss);
+        self.acked = 0;
+        self.cwnd = match event {
+            Congestion::Loss => self.ssthresh + 3 * u32::from(mss),
+            Congestion::Timeout => u32::from(mss),
+        };
+    }
+
+    fn on_inflate(&mut self, octets: u32) {
+        self.cwnd = self.cwnd.saturating_add(octets).min(CWND_MAX);
+    }
+
+    fn on_partial_ack(&mut self, acked: u32, mss: u16) {
+        let mss = u32::from(mss);
+        self.cwnd = self.cwnd.saturating_sub(acked).max(mss);
+        if acked >= mss {
+            self.cwnd += mss;
+        }
+    }
+
+    fn on_recovered(&mut self, in_flight: u32, mss: u16) {
+        let mss = u32::from(mss);
+        self.cwnd = self.ssthresh.min(in_flight.max(mss) + mss);
+    }
+
+    fn cwnd(&self) -> u32 {
+        self.cwnd
+    }
+
+    fn ssthresh(&self) -> u32 {
+        self.ssthresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u16 = 1000;
+
+    fn ack(acked: u32) -> AckSample {
+        AckSample { acked, mss: MSS, window_limited: true }
+    }
+
+    #[test]
+    fn slow_start_doubles_and_congestion_avoidance_adds_one_segment_a_round() {
+        let mut reno = Reno::new(MSS);
+        reno.on_ack(&ack(10_000));
+        assert_eq!(reno.cwnd(), 20_000);
+        reno.on_congestion(Congestion::Loss, 20_000, MSS);
+        assert_eq!((reno.ssthresh(), reno.cwnd()), (10_000, 13_000));
+        reno.on_recovered(20_000, MSS);
+        assert_eq!(reno.cwnd(), 10_000);
+        for _ in 0..10 {
+            reno.on_ack(&ack(1000));
+        }
+        assert_eq!(reno.cwnd(), 11_000);
+    }
+
+    #[test]
+    fn unused_window_does_not_grow() {
+        let mut reno = Reno::new(MSS);
+        reno.on_ack(&AckSample { window_limited: false, ..ack(10_000) });
+        assert_eq!(reno.cwnd(), 10_000);
+    }
+
+    #[test]
+    fn timeout_leaves_one_segment() {
+        let mut reno = Reno::new(MSS);
+        reno.on_congestion(Congestion::Timeout, 9_000, MSS);
+        assert_eq!((reno.ssthresh(), reno.cwnd()), (4_500, 1_000));
+    }
+}

@@ -1,0 +1,109 @@
+//! SYN-RECEIVED after a passive open: a SYN was answered, nothing else is kept. No buffers; going back to LISTEN is
+//! dropping it.
+
+use super::negotiate::Agreed;
+use crate::host::key::Key;
+use crate::tcp::arrives::sequence_acceptable;
+use crate::tcp::segment::Segment;
+use crate::wire::tcp::Flags;
+use crate::{DropReason, Instant, InterfaceId};
+use core::time::Duration;
+
+/// First wait for the handshake's ACK; doubled each time.
+const SYN_ACK_RTO: Duration = Duration::from_secs(1);
+/// How often the SYN-ACK is repeated (Linux: `tcp_synack_retries`): with the doubling, 63 seconds in all.
+const SYN_ACK_RETRIES: u8 = 5;
+
+/// One half-open connection.
+#[derive(Clone, Debug)]
+pub(crate) struct HalfOpen {
+    pub(crate) key: Key,
+    pub(crate) agreed: Agreed,
+    pub(crate) listener: u32,
+    pub(crate) interface: InterfaceId,
+    /// Whether the SYN-ACK offers window scaling.
+    pub(crate) scaled: bool,
+    pub(crate) retries: u8,
+    pub(crate) resend_at: Instant,
+    pub(crate) since: Instant,
+    /// Answers to suspicious segments may leave again at this time.
+    pub(crate) challenge_at: Instant,
+    /// It covers a TIME-WAIT of the same tuple, which comes back if this dies (RFC 9293 MAY-2).
+    pub(crate) covers_time_wait: bool,
+}
+
+/// What a segment means to a half-open connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    Drop(DropReason),
+    /// The SYN came again: so does the answer.
+    RepeatSynAck(DropReason),
+    /// Acknowledge what is expected, rate-limited.
+    Challenge(DropReason),
+    /// An RST: back to LISTEN.
+    Forget,
+    /// Answer RST at SEG.ACK and stay.
+    Refuse(DropReason),
+    /// The handshake's ACK.
+    Establish,
+}
+
+impl HalfOpen {
+    /// The next repetition of the SYN-ACK; false when it is time to give up.
+    pub(crate) fn back_off(&mut self, now: Instant) -> bool {
+        if self.retries >= SYN_ACK_RETRIES {
+            return false;
+        }
+        self.retries += 1;
+        self.agreed.syn_repeated = true;
+        self.resend_at = now + SYN_ACK_RTO * (1 << self.retries);
+        true
+    }
+
+    /// When the SYN-ACK is first repeated.
+    pub(crate) fn first_resend_at(now: Instant) -> Instant {
+        now + SYN_ACK_RTO
+    }
+
+    /// RFC 9293 §3.10.7.4 for SYN-RECEIVED; the bad ACK is answered by RST as there, not as in RFC 5961 §5, whose
+    /// range has meaning only in synchronized states.
+    pub(crate) fn judge(&self, seg: &Segment) -> Step {
+        let rcv_nxt = self.agreed.irs + 1;
+        if seg.has(Flags::SYN) && !seg.has(Flags::ACK) && !seg.has(Flags::RST) && seg.seq == self.agreed.irs {
+            return Step::RepeatSynAck(DropReason::Duplicate);
+        }
+        if let (Some(recent), Some(ts)) = (self.agreed.ts_recent, seg.timestamp())
+            && !seg.has(Flags::RST)
+            && crate::SeqNum(ts.val).before(crate::SeqNum(recent))
+        {
+            return Step::Challenge(DropReason::Paws);
+        }
+        if !sequence_acceptable(rcv_nxt, self.agreed.rcv_wnd, seg) {
+            return if seg.has(Flags::RST) {
+                Step::Drop(DropReason::RstOutOfWindow)
+            } else {
+                Step::Challenge(DropReason::OutOfWindow)
+            };
+        }
+        if seg.has(Flags::RST) {
+            return if seg.seq == rcv_nxt {
+                Step::Forget
+            } else {
+                Step::Challenge(DropReason::RstChallenged)
+            };
+        }
+        if seg.has(Flags::SYN) {
+            return Step::Challenge(DropReason::SynChallenged);
+        }
+        if !seg.has(Flags::ACK) {
+            return Step::Drop(DropReason::AckMissing);
+        }
+        if seg.ack != self.agreed.iss + 1 {
+            return Step::Refuse(DropReason::UnacceptableAck);
+        }
+        if self.agreed.ts_recent.is_some() && seg.timestamp().is_none() {
+            return Step::Drop(DropReason::TimestampMissing);
+        }
+        Step::Establish
+    }
+}

@@ -1,0 +1,101 @@
+//! What the options of the two SYNs add up to.
+
+use crate::tcp::config::TcpConfig;
+use crate::tcp::segment::Segment;
+use crate::tcp::seq::SeqNum;
+use crate::wire::tcp::{Options, Timestamp};
+
+/// The MSS of a peer that names none (RFC 9293 MUST-15; RFC 9293 SHLD-... for IPv6).
+const DEFAULT_MSS_V4: u16 = 536;
+const DEFAULT_MSS_V6: u16 = 1220;
+/// A smaller MSS is an attack, not a network (Linux: `tcp_min_snd_mss`).
+const SMALLEST_MSS: u16 = 48;
+
+/// Both SYNs seen: what the connection will use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Agreed {
+    pub(crate) iss: SeqNum,
+    pub(crate) irs: SeqNum,
+    pub(crate) snd_wnd: u32,
+    pub(crate) rcv_wnd: u32,
+    /// Octets of text the peer and the path take, options not taken off.
+    pub(crate) mss: u16,
+    pub(crate) snd_shift: u8,
+    pub(crate) rcv_shift: u8,
+    /// TS.Recent, when both sides use timestamps.
+    pub(crate) ts_recent: Option<u32>,
+    pub(crate) ts_offset: u32,
+    pub(crate) sack: bool,
+    pub(crate) syn_repeated: bool,
+}
+
+/// The window of a SYN is never scaled (RFC 7323 §2.2).
+pub(crate) fn syn_window(config: &TcpConfig) -> u16 {
+    u16::try_from(config.recv_buffer).unwrap_or(u16::MAX)
+}
+
+/// The smallest shift that can express the whole receive buffer.
+pub(crate) fn window_shift(config: &TcpConfig) -> u8 {
+    if !config.window_scaling {
+        return 0;
+    }
+    (0..14).find(|&shift| (u32::from(u16::MAX) << shift) >= config.recv_buffer).unwrap_or(14)
+}
+
+/// The options of our SYN: everything we can do.
+pub(crate) fn syn_options(config: &TcpConfig, our_mss: u16, ts_val: u32) -> Options {
+    Options {
+        mss: Some(our_mss),
+        window_scale: config.window_scaling.then(|| window_shift(config)),
+        sack_permitted: config.sack,
+        timestamp: config.timestamps.then_some(Timestamp { val: ts_val, ecr: 0 }),
+        ..Options::default()
+    }
+}
+
+impl Agreed {
+    /// From the peer's SYN or SYN-ACK. `path_mss` is what the path takes.
+    pub(crate) fn from_syn(
+        config: &TcpConfig,
+        seg: &Segment,
+        iss: SeqNum,
+        path_mss: u16,
+        ipv6: bool,
+        ts_offset: u32,
+    ) -> Self {
+        let scaled = config.window_scaling.then_some(seg.options.window_scale).flatten();
+        let default_mss = if ipv6 { DEFAULT_MSS_V6 } else { DEFAULT_MSS_V4 };
+        let peer_mss = seg.options.mss.filter(|&mss| mss > 0).unwrap_or(default_mss).max(SMALLEST_MSS);
+        let mss = peer_mss.min(path_mss).min(config.mss.unwrap_or(u16::MAX).max(SMALLEST_MSS));
+        Self {
+            iss,
+            irs: seg.seq,
+            snd_wnd: u32::from(seg.wnd),
+            rcv_wnd: u32::from(syn_window(config)),
+            mss,
+            snd_shift: scaled.unwrap_or(0),
+            rcv_shift: if scaled.is_some() { window_shift(config) } else { 0 },
+            ts_recent: config.timestamps.then(|| seg.timestamp().map(|ts| ts.val)).flatten(),
+            ts_offset,
+            sack: config.sack && seg.options.sack_permitted,
+            syn_repeated: false,
+        }
+    }
+
+    /// The options of our SYN-ACK: only what the peer's SYN offered too (RFC 7323 §2.2, §3.2; RFC 2018 §2).
+    pub(crate) fn syn_ack_options(
+        &self,
+        config: &TcpConfig,
+        our_mss: u16,
+        ts_val: u32,
+        scaled: bool,
+    ) -> Options {
+        Options {
+            mss: Some(our_mss),
+            window_scale: scaled.then(|| window_shift(config)),
+            sack_permitted: self.sack,
+            timestamp: self.ts_recent.map(|ecr| Timestamp { val: ts_val, ecr }),
+            ..Options::default()
+        }
+    }
+}

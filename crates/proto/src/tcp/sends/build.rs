@@ -1,0 +1,102 @@
+//! Turns a plan into a header and slices of text, and moves what sending moves: SND.NXT, timers, the ACK debt.
+
+use super::{Kind, Plan, window};
+use crate::Instant;
+use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::{AckDue, Tcb};
+use crate::tcp::timers::Waiting;
+use crate::wire::tcp::{Flags, Header, Options, Timestamp};
+use arrayvec::ArrayVec;
+use bytes::Bytes;
+
+/// Builds the segment. Ports are the caller's to fill in.
+pub(crate) fn build(
+    tcb: &mut Tcb,
+    now: Instant,
+    plan: &Plan,
+    pressed: bool,
+    text: &mut ArrayVec<Bytes, 18>,
+) -> Header {
+    let wnd = window::offer(tcb, pressed);
+    let mut header = Header { seq: plan.seq, ack: tcb.rcv.nxt, flags: Flags::ACK, wnd, ..Header::default() };
+    header.options = options(tcb, now, plan);
+    let sent = gather(tcb, plan, text);
+    if plan.fin && sent == plan.text {
+        header.flags = header.flags.with(Flags::FIN);
+    }
+    // Text up to the end of what was written: the receiver need not wait for more (RFC 9293 MUST-61).
+    if sent > 0 && plan.seq + sent == tcb.text_end() {
+        header.flags = header.flags.with(Flags::PSH);
+    }
+    account(tcb, now, plan, sent + u32::from(header.flags.has(Flags::FIN)));
+    acknowledged(tcb);
+    header
+}
+
+fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, 18>) -> u32 {
+    let offset = plan.seq.since(tcb.snd.una);
+    let (Some(send), Ok(offset), Ok(max)) =
+        (&mut tcb.send, usize::try_from(offset), usize::try_from(plan.text))
+    else {
+        return 0;
+    };
+    if max == 0 { 0 } else { crate::tcp::seq::octets(send.gather(offset, max, text)) }
+}
+
+fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
+    let mut options = Options::default();
+    let mut room = 40;
+    if let Some(ts) = &tcb.ts {
+        options.timestamp = Some(Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
+        room -= 12;
+    }
+    // Blocks ride on segments without text only: text segments keep their full size.
+    if tcb.sack
+        && plan.text == 0
+        && let Some(recv) = &tcb.recv
+        && recv.has_gap()
+    {
+        recv.sack_blocks(tcb.rcv.nxt, &mut options.sack);
+        options.sack.truncate((room - 4) / 8);
+    }
+    options
+}
+
+fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
+    let rto = tcb.rtt.rto(&tcb.config);
+    match plan.kind {
+        Kind::New => {
+            tcb.snd.nxt += octets;
+            if tcb.timed.is_none() {
+                tcb.timed = Some((tcb.snd.nxt, now));
+            }
+            if tcb.timers.probe_due {
+                tcb.timers.probe_due = false;
+            }
+            tcb.timers.start(Waiting::Ack, now, rto);
+        }
+        Kind::Retransmission => {
+            tcb.recovery.on_resent(octets.max(1));
+            tcb.retransmits = tcb.retransmits.saturating_add(1);
+            tcb.timed = None;
+            tcb.timers.start(Waiting::Ack, now, rto);
+        }
+        Kind::WindowProbe => {
+            tcb.timers.probe_due = false;
+            tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
+        }
+        Kind::KeepAlive => tcb.timers.keepalive_due = false,
+        Kind::Ack => {}
+    }
+}
+
+/// Every segment carries an acknowledgment of all that has arrived.
+fn acknowledged(tcb: &mut Tcb) {
+    tcb.ack_due = AckDue::No;
+    tcb.unacked_segments = 0;
+    tcb.timers.ack_at = Instant::FAR_FUTURE;
+    let nxt: SeqNum = tcb.rcv.nxt;
+    if let Some(ts) = &mut tcb.ts {
+        ts.last_ack_sent = nxt;
+    }
+}

@@ -1,0 +1,170 @@
+//! What goes out next on a synchronized connection, and why nothing does.
+//!
+//! - `mod`: [`next_segment`], the one place that decides
+//! - `build`: turns the decision into a header and slices of text, and moves SND.NXT, timers and ACK debt
+//! - `window`: the window we offer, without silliness (RFC 9293 §3.8.6.2.2)
+
+pub(crate) mod build;
+pub(crate) mod window;
+
+use crate::Instant;
+use crate::tcp::congestion::Controller as _;
+use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::{AckDue, Tcb};
+use crate::tcp::timers::Waiting;
+
+/// Why a segment leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Text or FIN sent before, again.
+    Retransmission,
+    /// Text or FIN for the first time.
+    New,
+    /// One octet into a closed window.
+    WindowProbe,
+    /// An octet's place before what the peer expects, to make it answer.
+    KeepAlive,
+    /// Nothing but an acknowledgment.
+    Ack,
+}
+
+/// A segment that is to leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    pub(crate) seq: SeqNum,
+    /// Octets of text.
+    pub(crate) text: u32,
+    pub(crate) fin: bool,
+}
+
+/// Why nothing leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Blocked {
+    /// The peer's window.
+    Rwnd,
+    /// The congestion window.
+    Cwnd,
+    /// A small segment waits for the ACK of what is in flight (Nagle).
+    Nagle,
+    /// The application has written nothing.
+    App,
+}
+
+/// The decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    Segment(Plan),
+    Nothing(Blocked),
+}
+
+/// Decides what leaves next; the first that applies. `text_max` is what one frame may carry, a multiple of the MSS
+/// where the device cuts frames into segments.
+pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
+    if let Some(plan) = retransmission(tcb, text_max) {
+        return Next::Segment(plan);
+    }
+    let blocked = match new_text(tcb, text_max) {
+        Ok(plan) => return Next::Segment(plan),
+        Err(blocked) => blocked,
+    };
+    if let Some(plan) = probe(tcb, now, blocked) {
+        return Next::Segment(plan);
+    }
+    if tcb.timers.keepalive_due {
+        return Next::Segment(Plan { kind: Kind::KeepAlive, seq: tcb.snd.nxt - 1, text: 0, fin: false });
+    }
+    if tcb.ack_due == AckDue::Now {
+        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.snd.nxt, text: 0, fin: false });
+    }
+    Next::Nothing(blocked)
+}
+
+fn retransmission(tcb: &Tcb, text_max: u32) -> Option<Plan> {
+    let (seq, lost) = tcb.recovery.lost()?;
+    if tcb.snd.wnd == 0 {
+        return None;
+    }
+    let mss = u32::from(tcb.mss);
+    let in_flight = tcb.recovery.in_flight(tcb.snd.una, tcb.snd.nxt);
+    if !tcb.recovery.in_fast_recovery() && in_flight > 0 && in_flight + lost.min(mss) > tcb.congestion.cwnd()
+    {
+        return None;
+    }
+    let text_left = tcb.text_end().since(seq).min(lost);
+    // The FIN's place lies behind the text; a range that ends beyond the text ends with it.
+    let text_left = if seq.after(tcb.text_end()) { 0 } else { text_left };
+    let text = text_left.min(mss).min(text_max);
+    let fin = tcb.fin_sent() && seq + text == tcb.text_end() && lost > text;
+    Some(Plan { kind: Kind::Retransmission, seq, text, fin })
+}
+
+fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
+    let seq = tcb.snd.nxt;
+    let fin_pending = tcb.halves.fin_outstanding() && !tcb.fin_sent();
+    let unsent = if tcb.halves.fin_acked() || tcb.fin_sent() { 0 } else { tcb.text_end().since(seq) };
+    if unsent == 0 && !fin_pending {
+        tcb.cwnd_limited = false;
+        return Err(Blocked::App);
+    }
+    let usable = tcb.snd.wnd.saturating_sub(tcb.outstanding());
+    if unsent == 0 {
+        // A lone FIN takes a place in the window but none in the network worth counting.
+        return if usable > 0 {
+            Ok(Plan { kind: Kind::New, seq, text: 0, fin: true })
+        } else {
+            Err(Blocked::Rwnd)
+        };
+    }
+    let room = tcb.congestion.cwnd().saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
+    let text = worth_sending(tcb, unsent, usable, room, fin_pending)?.min(text_max);
+    let fin = fin_pending && text == unsent && usable > text;
+    Ok(Plan { kind: Kind::New, seq, text, fin })
+}
+
+/// How much of the unsent text is worth a segment: sender's silly-window avoidance and the Nagle algorithm
+/// (RFC 9293 §3.8.6.2.1, §3.7.4).
+fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bool) -> Result<u32, Blocked> {
+    let mss = u32::from(tcb.mss);
+    let len = unsent.min(usable).min(room);
+    tcb.cwnd_limited = room < unsent.min(usable);
+    let idle = tcb.outstanding() == 0;
+    let whole = len == unsent;
+    // The end of what the application wrote may be a small segment if it does not wait for anything in flight.
+    let small_tail = tcb.nodelay || closing;
+    if len >= mss {
+        return Ok(if whole && small_tail { len } else { len - len % mss });
+    }
+    if whole {
+        return if small_tail || idle { Ok(len) } else { Err(Blocked::Nagle) };
+    }
+    if room < usable {
+        return if idle && len > 0 { Ok(len) } else { Err(Blocked::Cwnd) };
+    }
+    if len > 0 && len >= tcb.snd.max_wnd / 2 { Ok(len) } else { Err(Blocked::Rwnd) }
+}
+
+/// The persist timer (RFC 9293 §3.8.6.1) and the override timer of §3.8.6.2.1, which are one.
+fn probe(tcb: &mut Tcb, now: Instant, blocked: Blocked) -> Option<Plan> {
+    let waiting = blocked == Blocked::Rwnd || (tcb.snd.wnd == 0 && tcb.outstanding() > 0);
+    if !waiting {
+        tcb.timers.probe_due = false;
+        return None;
+    }
+    if !tcb.timers.probe_due {
+        if tcb.outstanding() == 0 {
+            let rto = tcb.rtt.rto(&tcb.config);
+            tcb.timers.start(Waiting::Window, now, rto);
+        }
+        return None;
+    }
+    let usable = tcb.snd.wnd.saturating_sub(tcb.outstanding());
+    if usable > 0 {
+        let unsent = tcb.text_end().since(tcb.snd.nxt);
+        let text = unsent.min(usable).min(u32::from(tcb.mss));
+        return Some(Plan { kind: Kind::New, seq: tcb.snd.nxt, text, fin: false });
+    }
+    let text = tcb.send_queue().min(1);
+    let fin = text == 0 && tcb.halves.fin_outstanding();
+    Some(Plan { kind: Kind::WindowProbe, seq: tcb.snd.una, text, fin })
+}

@@ -1,0 +1,417 @@
+//! TIME-WAIT: a connection that is over, remembered for 2*MSL.
+//!
+//! A record is not a connection: it has no text, no timers and no application. It answers for its tuple until every
+//! segment of the old connection must have died (RFC 9293 §3.6.1), and [`judge`](judge()) says how.
+//!
+//! Records live in a [`TimeWaitTable`], one for each IP version. There are few distinct lifetimes, so expiry needs no
+//! timers: for each lifetime there is one queue in which the order of expiry is the order of entry.
+
+use crate::id::{InterfaceId, OwnerId};
+use crate::table::NIL;
+use crate::table::chunks::Chunks;
+use crate::tcp::seq::SeqNum;
+use crate::time::Instant;
+use core::time::Duration;
+
+mod judge;
+
+pub(crate) use judge::{Flags, Verdict, judge, judge_covered};
+
+/// Pages of 1,024 records: 48 KiB for IPv4.
+const PAGE_SHIFT: u32 = 10;
+/// Distinct lifetimes a table can hold.
+const QUEUES: usize = 8;
+/// Tuples whose last refused SYN is remembered, to answer one a second.
+const REFUSALS: usize = 32;
+/// Marks a free record in `older`.
+const VACANT: u32 = NIL - 1;
+/// The longest MSL. Expiry times wrap after 49 days, and every remaining time must stay below half of that.
+const MSL_MAX: Duration = Duration::from_secs(10 * 24 * 3600);
+
+/// What a connection hands over when it enters TIME-WAIT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fields<A> {
+    pub(crate) local: A,
+    pub(crate) remote: A,
+    pub(crate) local_port: u16,
+    pub(crate) remote_port: u16,
+    /// SND.NXT: one past our FIN.
+    pub(crate) snd_nxt: SeqNum,
+    /// RCV.NXT: one past the peer's FIN.
+    pub(crate) rcv_nxt: SeqNum,
+    /// The window as it stands in our segments, already shifted.
+    pub(crate) rcv_wnd: u16,
+    /// Rcv.Wind.Shift, at most 14.
+    pub(crate) rcv_wind_shift: u8,
+    /// The first 256 interfaces can be told apart.
+    pub(crate) interface: InterfaceId,
+    /// TS.Recent when timestamps are in use.
+    pub(crate) ts_recent: Option<u32>,
+    pub(crate) owner: OwnerId,
+}
+
+/// A record: 48 octets with IPv4 addresses, 72 with IPv6. The offset of our timestamps derives from the host's secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TimeWait<A> {
+    local: A,
+    remote: A,
+    local_port: u16,
+    remote_port: u16,
+    snd_nxt: SeqNum,
+    rcv_nxt: SeqNum,
+    rcv_wnd: u16,
+    /// Bits 0-7 interface, 8-10 queue, 11 timestamps in use, 12-15 Rcv.Wind.Shift.
+    interface_and_flags: u16,
+    ts_recent: u32,
+    /// Milliseconds, wrapping.
+    entered_ms: u32,
+    /// Milliseconds, wrapping.
+    expires_ms: u32,
+    /// Bit 31: covered by a half-open connection that reopens the tuple. Bits 27-30: FINs that may still be answered
+    /// in a row. The rest: owner.
+    owner_and_flags: u32,
+    older: u32,
+    newer: u32,
+}
+
+const QUEUE_SHIFT: u16 = 8;
+const TIMESTAMPS: u16 = 1 << 11;
+const WIND_SHIFT: u16 = 12;
+const COVERED: u32 = 1 << 31;
+const ANSWERS_SHIFT: u32 = 27;
+const OWNER: u32 = (1 << ANSWERS_SHIFT) - 1;
+/// FINs answered in a row, and the time after which one more may be: no sane retransmission schedule is ever refused.
+const ANSWERS: u32 = 10;
+const ANSWER_INTERVAL_MS: u32 = 500;
+
+impl<A: Copy> TimeWait<A> {
+    fn new(fields: &Fields<A>, queue: u8, entered_ms: u32, expires_ms: u32) -> Self {
+        let interface = u16::try_from(fields.interface.index().min(0xff)).unwrap_or(0xff);
+        let timestamps = if fields.ts_recent.is_some() { TIMESTAMPS } else { 0 };
+        let shift = u16::from(fields.rcv_wind_shift.min(14)) << WIND_SHIFT;
+        Self {
+            local: fields.local,
+            remote: fields.remote,
+            local_port: fields.local_port,
+            remote_port: fields.remote_port,
+            snd_nxt: fields.snd_nxt,
+            rcv_nxt: fields.rcv_nxt,
+            rcv_wnd: fields.rcv_wnd,
+            interface_and_flags: interface | u16::from(queue & 7) << QUEUE_SHIFT | timestamps | shift,
+            ts_recent: fields.ts_recent.unwrap_or(0),
+            entered_ms,
+            expires_ms,
+            owner_and_flags: fields.owner.0 & OWNER | ANSWERS << ANSWERS_SHIFT,
+            older: NIL,
+            newer: NIL,
+        }
+    }
+
+    pub(crate) const fn local(&self) -> (A, u16) {
+        (self.local, self.local_port)
+    }
+
+    pub(crate) const fn remote(&self) -> (A, u16) {
+        (self.remote, self.remote_port)
+    }
+
+    pub(crate) const fn snd_nxt(&self) -> SeqNum {
+        self.snd_nxt
+    }
+
+    pub(crate) const fn rcv_nxt(&self) -> SeqNum {
+        self.rcv_nxt
+    }
+
+    /// The window field of our acknowledgments.
+    pub(crate) const fn window_field(&self) -> u16 {
+        self.rcv_wnd
+    }
+
+    /// RCV.WND in octets.
+    pub(crate) const fn rcv_wnd(&self) -> u32 {
+        (self.rcv_wnd as u32) << (self.interface_and_flags >> WIND_SHIFT)
+    }
+
+    pub(crate) fn interface(&self) -> InterfaceId {
+        InterfaceId(self.interface_and_flags & 0xff)
+    }
+
+    /// TS.Recent, when timestamps are in use.
+    pub(crate) const fn ts_recent(&self) -> Option<u32> {
+        if self.interface_and_flags & TIMESTAMPS == 0 { None } else { Some(self.ts_recent) }
+    }
+
+    pub(crate) const fn owner(&self) -> OwnerId {
+        OwnerId(self.owner_and_flags & OWNER)
+    }
+
+    /// Whether a half-open connection reopens the tuple (RFC 9293 MAY-2).
+    pub(crate) const fn is_covered(&self) -> bool {
+        self.owner_and_flags & COVERED != 0
+    }
+
+    /// How long ago the connection entered TIME-WAIT; right for the first 49 days.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        Duration::from_millis(u64::from(wrapping_ms(now.as_millis()).wrapping_sub(self.entered_ms)))
+    }
+
+    /// How long until it ends; zero when that is past.
+    pub(crate) fn remaining(&self, now: Instant) -> Duration {
+        let left = self.expires_ms.wrapping_sub(wrapping_ms(now.as_millis()));
+        if left >> 31 == 1 { Duration::ZERO } else { Duration::from_millis(u64::from(left)) }
+    }
+
+    fn queue(&self) -> usize {
+        usize::from(self.interface_and_flags >> QUEUE_SHIFT & 7)
+    }
+}
+
+/// One lifetime: a list of records, oldest first.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    msl: Duration,
+    oldest: u32,
+    newest: u32,
+    /// When the oldest expires: milliseconds that do not wrap.
+    expires_ms: u64,
+}
+
+/// Every TIME-WAIT of one IP version. An index is valid until its record leaves; the caller keeps the demultiplexing
+/// index in step, and the bound on how many there may be ([`Self::oldest`] is the one to evict).
+#[derive(Clone, Debug)]
+pub(crate) struct TimeWaitTable<A> {
+    records: Chunks<TimeWait<A>, PAGE_SHIFT>,
+    free: u32,
+    len: u32,
+    queues: [Queue; QUEUES],
+    queues_used: u8,
+    /// Which record refused a SYN, and in which millisecond.
+    refusals: [(u32, u32); REFUSALS],
+}
+
+impl<A: Copy> Default for TimeWaitTable<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A: Copy> TimeWaitTable<A> {
+    pub(crate) const fn new() -> Self {
+        let queue = Queue { msl: Duration::ZERO, oldest: NIL, newest: NIL, expires_ms: u64::MAX };
+        Self {
+            records: Chunks::new(),
+            free: NIL,
+            len: 0,
+            queues: [queue; QUEUES],
+            queues_used: 0,
+            refusals: [(NIL, 0); REFUSALS],
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// The queue for connections of this MSL. `None` for a ninth distinct one, or one of more than ten days.
+    pub(crate) fn lifetime(&mut self, msl: Duration) -> Option<u8> {
+        if msl > MSL_MAX {
+            return None;
+        }
+        let used = usize::from(self.queues_used);
+        if let Some(known) = self.queues.iter().take(used).position(|queue| queue.msl == msl) {
+            return u8::try_from(known).ok();
+        }
+        self.queues.get_mut(used)?.msl = msl;
+        self.queues_used += 1;
+        Some(self.queues_used - 1)
+    }
+
+    /// Enters TIME-WAIT for 2*MSL (RFC 9293 MUST-13). `None` if the lifetime was never registered, or if there are as
+    /// many records as indices.
+    pub(crate) fn insert(&mut self, now: Instant, fields: Fields<A>, lifetime: u8) -> Option<u32> {
+        if lifetime >= self.queues_used {
+            return None;
+        }
+        let record = TimeWait::new(&fields, lifetime, wrapping_ms(now.as_millis()), 0);
+        let index = match self.records.get_mut(self.free) {
+            Some(free) => {
+                let next = free.newer;
+                *free = record;
+                core::mem::replace(&mut self.free, next)
+            }
+            None => self.records.push(record).ok()?,
+        };
+        self.len += 1;
+        self.append(index, now);
+        Some(index)
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&TimeWait<A>> {
+        self.records.get(index).filter(|record| record.older != VACANT)
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut TimeWait<A>> {
+        self.records.get_mut(index).filter(|record| record.older != VACANT)
+    }
+
+    /// The peer's FIN came again: starts 2*MSL again. False when it came too often in a row to be answered: ten, and
+    /// two more each second.
+    pub(crate) fn restart(&mut self, index: u32, now: Instant) -> bool {
+        let Some(queue) = self.get(index).map(TimeWait::queue) else { return false };
+        let lifetime = self.queues.get(queue).map_or(Duration::ZERO, |queue| queue.msl * 2);
+        let Some(record) = self.get_mut(index) else { return false };
+        // The last start of 2*MSL is one lifetime before their end.
+        let lifetime_ms = u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX);
+        let started_ms = record.expires_ms.wrapping_sub(lifetime_ms);
+        let earned = wrapping_ms(now.as_millis()).wrapping_sub(started_ms) / ANSWER_INTERVAL_MS;
+        let left = record.owner_and_flags >> ANSWERS_SHIFT & 0xf;
+        let answers = left.saturating_add(earned).min(ANSWERS);
+        if answers == 0 {
+            return false;
+        }
+        record.owner_and_flags =
+            record.owner_and_flags & !(0xf << ANSWERS_SHIFT) | (answers - 1) << ANSWERS_SHIFT;
+        self.unlink(index);
+        self.append(index, now);
+        true
+    }
+
+    /// Takes TS.Recent from a segment that was recognised, if it is newer (RFC 7323 §4.3).
+    pub(crate) fn record_timestamp(&mut self, index: u32, tsval: u32) {
+        if let Some(record) = self.get_mut(index)
+            && record.interface_and_flags & TIMESTAMPS != 0
+            && SeqNum(tsval).after(SeqNum(record.ts_recent))
+        {
+            record.ts_recent = tsval;
+        }
+    }
+
+    /// Marks the record as covered by the half-open connection that reopens its tuple. Its time goes on.
+    pub(crate) fn cover(&mut self, index: u32) {
+        if let Some(record) = self.get_mut(index) {
+            record.owner_and_flags |= COVERED;
+        }
+    }
+
+    /// The half-open connection is gone: back to TIME-WAIT for the time that is left (RFC 9293 MAY-2).
+    pub(crate) fn uncover(&mut self, index: u32) {
+        if let Some(record) = self.get_mut(index) {
+            record.owner_and_flags &= !COVERED;
+        }
+    }
+
+    /// Whether a refused SYN may be answered now: one answer a second for each tuple. Remembers that it was.
+    ///
+    /// The last 32 tuples are remembered, by chance of their index; the answers share the host's own limit besides.
+    pub(crate) fn may_answer_refused(&mut self, index: u32, now: Instant) -> bool {
+        let now = wrapping_ms(now.as_millis());
+        let Some(last) = self.refusals.get_mut(index as usize % REFUSALS) else { return false };
+        if last.0 == index && now.wrapping_sub(last.1) < 1_000 {
+            return false;
+        }
+        *last = (index, now);
+        true
+    }
+
+    /// Forgets a record.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<TimeWait<A>> {
+        let record = *self.get(index)?;
+        self.unlink(index);
+        if let Some(last) = self.refusals.get_mut(index as usize % REFUSALS)
+            && last.0 == index
+        {
+            last.0 = NIL;
+        }
+        let free = self.free;
+        let slot = self.records.get_mut(index)?;
+        (slot.older, slot.newer) = (VACANT, free);
+        self.free = index;
+        self.len -= 1;
+        Some(record)
+    }
+
+    /// The record that expires first.
+    pub(crate) fn oldest(&self) -> Option<u32> {
+        let queue = self.first_queue()?;
+        Some(queue.oldest)
+    }
+
+    /// When the next record expires: a whole millisecond, never early.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.first_queue().map(|queue| Instant::from_millis(queue.expires_ms))
+    }
+
+    /// Takes out one record whose time is over. Call until there is none.
+    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<(u32, TimeWait<A>)> {
+        let queue = self.first_queue()?;
+        if queue.expires_ms > now.as_millis() {
+            return None;
+        }
+        let index = queue.oldest;
+        Some((index, self.remove(index)?))
+    }
+
+    /// Every record with its index, by index.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &TimeWait<A>)> {
+        self.records.iter().filter(|(_, record)| record.older != VACANT)
+    }
+
+    /// The queue whose oldest record expires first; none when all are empty.
+    fn first_queue(&self) -> Option<&Queue> {
+        if self.len == 0 {
+            return None;
+        }
+        self.queues
+            .iter()
+            .take(usize::from(self.queues_used))
+            .filter(|queue| queue.oldest != NIL)
+            .min_by_key(|queue| queue.expires_ms)
+    }
+
+    /// Puts a record at the end of its queue, with its full time ahead.
+    fn append(&mut self, index: u32, now: Instant) {
+        let Some(record) = self.records.get_mut(index) else { return };
+        let Some(queue) = self.queues.get_mut(record.queue()) else { return };
+        let expires = (now + queue.msl + queue.msl).as_nanos().div_ceil(1_000_000);
+        record.expires_ms = wrapping_ms(expires);
+        (record.older, record.newer) = (queue.newest, NIL);
+        let newest = core::mem::replace(&mut queue.newest, index);
+        if newest == NIL {
+            queue.oldest = index;
+            queue.expires_ms = expires;
+        } else if let Some(previous) = self.records.get_mut(newest) {
+            previous.newer = index;
+        }
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Some(&TimeWait { older, newer, expires_ms, .. }) = self.get(index) else { return };
+        let Some(queue) = self.get(index).map(TimeWait::queue) else { return };
+        let next_expires = self.get(newer).map(|record| record.expires_ms);
+        if let Some(record) = self.records.get_mut(older) {
+            record.newer = newer;
+        }
+        if let Some(record) = self.records.get_mut(newer) {
+            record.older = older;
+        }
+        let Some(queue) = self.queues.get_mut(queue) else { return };
+        if newer == NIL {
+            queue.newest = older;
+        }
+        if older == NIL {
+            queue.oldest = newer;
+            queue.expires_ms = next_expires
+                .map_or(u64::MAX, |next| queue.expires_ms + u64::from(next.wrapping_sub(expires_ms)));
+        }
+    }
+}
+
+/// Milliseconds modulo 2^32.
+#[expect(clippy::cast_possible_truncation, reason = "wraps on purpose")]
+const fn wrapping_ms(millis: u64) -> u32 {
+    millis as u32
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! The timers of a synchronized connection, and what happens when one expires (RFC 9293 §3.10.8).
+
+use crate::Instant;
+use crate::tcp::arrives::Stop;
+use crate::tcp::config::KeepAlive;
+use crate::tcp::congestion::{Congestion, Controller as _};
+use crate::tcp::recovery::rtt::Rtt;
+use crate::tcp::tcb::{AckDue, Tcb};
+use core::ops::ControlFlow;
+use core::time::Duration;
+
+/// What the retransmission timer is waiting for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waiting {
+    /// Nothing.
+    No,
+    /// An acknowledgment of what is in flight.
+    Ack,
+    /// A window: closed, or too small to be worth a segment (RFC 9293 §3.8.6).
+    Window,
+}
+
+/// The deadlines. [`Instant::FAR_FUTURE`] is "not running".
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timers {
+    pub(crate) waiting: Waiting,
+    /// Retransmission or persist timer.
+    pub(crate) retransmit_at: Instant,
+    /// Since when the peer has acknowledged nothing of what is in flight: the user timeout counts from here.
+    pub(crate) silent_since: Instant,
+    /// Delayed acknowledgment.
+    pub(crate) ack_at: Instant,
+    /// Keep-alive.
+    pub(crate) keepalive_at: Instant,
+    /// Keep-alive probes since the peer was last heard.
+    pub(crate) probes: u8,
+    /// The window is closed or too small, and its timer has expired: a segment may leave all the same.
+    pub(crate) probe_due: bool,
+    /// A keep-alive probe is to leave.
+    pub(crate) keepalive_due: bool,
+}
+
+impl Timers {
+    pub(crate) fn new(now: Instant, keepalive: Option<&KeepAlive>) -> Self {
+        Self {
+            waiting: Waiting::No,
+            retransmit_at: Instant::FAR_FUTURE,
+            silent_since: now,
+            ack_at: Instant::FAR_FUTURE,
+            keepalive_at: keepalive.map_or(Instant::FAR_FUTURE, |k| now + k.idle),
+            probes: 0,
+            probe_due: false,
+            keepalive_due: false,
+        }
+    }
+
+    /// Starts the retransmission or persist timer unless it runs for the same purpose already.
+    pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Duration) {
+        if self.waiting != waiting {
+            if self.waiting == Waiting::No {
+                self.silent_since = now;
+            }
+            self.restart(waiting, now, after);
+        }
+    }
+
+    /// Starts it anew.
+    pub(crate) fn restart(&mut self, waiting: Waiting, now: Instant, after: Duration) {
+        self.waiting = waiting;
+        self.retransmit_at = now + after;
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(&mut self) {
+        self.waiting = Waiting::No;
+        self.retransmit_at = Instant::FAR_FUTURE;
+    }
+}
+
+/// The earliest deadline of a connection.
+pub(crate) fn next_deadline(tcb: &Tcb) -> Instant {
+    let timers = &tcb.timers;
+    timers.retransmit_at.min(timers.ack_at).min(timers.keepalive_at).min(tcb.holder.until())
+}
+
+/// Lets every timer that is due expire.
+pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
+    if tcb.timers.ack_at <= now {
+        tcb.timers.ack_at = Instant::FAR_FUTURE;
+        if tcb.ack_due == AckDue::Delayed {
+            tcb.ack_now();
+        }
+    }
+    if tcb.holder.until() <= now {
+        return ControlFlow::Break(Stop::TimedOut);
+    }
+    if tcb.timers.retransmit_at <= now {
+        retransmission_or_persist(tcb, now)?;
+    }
+    if tcb.timers.keepalive_at <= now {
+        keepalive(tcb, now)?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// The user timeout bounds how long the peer may leave text unacknowledged (RFC 9293 MUST-20, MUST-21).
+fn give_up_at(tcb: &Tcb) -> Instant {
+    tcb.timers.silent_since + tcb.config.user_timeout
+}
+
+fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
+    if now >= give_up_at(tcb) {
+        return ControlFlow::Break(Stop::TimedOut);
+    }
+    // A closed window is not a loss: the peer answers, and the connection stays (RFC 9293 MUST-37).
+    if tcb.snd.wnd == 0 || tcb.timers.waiting == Waiting::Window {
+        tcb.timers.probe_due = true;
+    } else {
+        // RFC 6298 §5.4-5.7; RFC 5681 §3.1 for the threshold, halved once for one flight.
+        let in_flight = tcb.recovery.in_flight(tcb.snd.una, tcb.snd.nxt);
+        if tcb.rtt.backoff() == 0 {
+            tcb.congestion.on_congestion(Congestion::Timeout, in_flight, tcb.mss);
+        }
+        tcb.recovery.on_timeout(tcb.snd.una, tcb.snd.nxt);
+        tcb.timed = None;
+    }
+    tcb.rtt.back_off();
+    let rto = tcb.rtt.rto(&tcb.config);
+    tcb.timers.retransmit_at = (now + rto).min(give_up_at(tcb));
+    ControlFlow::Continue(())
+}
+
+/// RFC 9293 §3.8.4: probes an idle peer, and gives up when none of them is answered.
+fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
+    let Some(config) = tcb.config.keepalive else {
+        tcb.timers.keepalive_at = Instant::FAR_FUTURE;
+        return ControlFlow::Continue(());
+    };
+    // Text in flight has its own timer; a probe would say nothing more.
+    if tcb.outstanding() == 0 {
+        if tcb.timers.probes >= config.probes {
+            return ControlFlow::Break(Stop::TimedOut);
+        }
+        tcb.timers.probes += 1;
+        tcb.timers.keepalive_due = true;
+    }
+    tcb.timers.keepalive_at = now + config.interval;
+    ControlFlow::Continue(())
+}
+
+/// A segment of the peer arrived: it lives.
+pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
+    if let Some(config) = &tcb.config.keepalive {
+        tcb.timers.keepalive_at = now + config.idle;
+        tcb.timers.probes = 0;
+    }
+}
+
+/// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3).
+pub(crate) fn progress(tcb: &mut Tcb, now: Instant) {
+    Rtt::reset_backoff(&mut tcb.rtt);
+    tcb.timers.silent_since = now;
+    if tcb.outstanding() == 0 {
+        tcb.timers.stop();
+    } else {
+        let rto = tcb.rtt.rto(&tcb.config);
+        tcb.timers.restart(Waiting::Ack, now, rto);
+    }
+}

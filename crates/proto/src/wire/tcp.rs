@@ -1,0 +1,383 @@
+//! The TCP header and its options (RFC 9293 §3.1, RFC 7323, RFC 2018).
+
+use crate::DropReason;
+use crate::tcp::seq::SeqNum;
+use arrayvec::ArrayVec;
+use core::fmt;
+
+/// Octets of a TCP header without options.
+pub const HEADER_LEN: usize = 20;
+/// Where the checksum field lies in the header.
+pub const CHECKSUM_OFFSET: u16 = 16;
+
+/// The control bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// No more text from the sender.
+    pub const FIN: Self = Self(0x01);
+    /// Synchronise sequence numbers.
+    pub const SYN: Self = Self(0x02);
+    /// Reset the connection.
+    pub const RST: Self = Self(0x04);
+    /// Hand the text to the application now.
+    pub const PSH: Self = Self(0x08);
+    /// The acknowledgment field counts.
+    pub const ACK: Self = Self(0x10);
+    /// The urgent pointer counts.
+    pub const URG: Self = Self(0x20);
+    /// ECN echo.
+    pub const ECE: Self = Self(0x40);
+    /// Congestion window reduced.
+    pub const CWR: Self = Self(0x80);
+
+    /// Whether every bit of `other` is set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [(Flags, &str); 8] = [
+            (Flags::SYN, "SYN"),
+            (Flags::FIN, "FIN"),
+            (Flags::RST, "RST"),
+            (Flags::PSH, "PSH"),
+            (Flags::ACK, "ACK"),
+            (Flags::URG, "URG"),
+            (Flags::ECE, "ECE"),
+            (Flags::CWR, "CWR"),
+        ];
+        let mut first = true;
+        for (flag, name) in NAMES {
+            if self.has(flag) {
+                if !first {
+                    f.write_str(",")?;
+                }
+                f.write_str(name)?;
+                first = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A timestamp option.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Timestamp {
+    /// The sender's clock, TSval.
+    pub val: u32,
+    /// The newest value of the other side's clock that the sender has seen, TSecr.
+    pub ecr: u32,
+}
+
+/// The options of a segment. Unknown ones are skipped (RFC 9293 MUST-6).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Maximum segment size, on SYNs.
+    pub mss: Option<u16>,
+    /// Shift of the sender's windows, on SYNs; above 14 it is read as 14 (RFC 7323 §2.3).
+    pub window_scale: Option<u8>,
+    /// The sender understands SACK, on SYNs.
+    pub sack_permitted: bool,
+    /// Timestamps.
+    pub timestamp: Option<Timestamp>,
+    /// Blocks received out of order, each from its first octet to the one after its last.
+    pub sack: ArrayVec<(SeqNum, SeqNum), 4>,
+}
+
+/// A parsed header: plain values, with the place of the text.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Header {
+    /// Port of the sender.
+    pub source: u16,
+    /// Port of the receiver.
+    pub destination: u16,
+    /// Sequence number of the first octet, or of the SYN.
+    pub seq: SeqNum,
+    /// Acknowledgment number; counts only with [`Flags::ACK`].
+    pub ack: SeqNum,
+    /// Control bits.
+    pub flags: Flags,
+    /// Window as on the wire, unscaled.
+    pub wnd: u16,
+    /// Urgent pointer; counts only with [`Flags::URG`].
+    pub urgent: u16,
+    /// The options.
+    pub options: Options,
+    /// Octets of header and options: where the text begins.
+    pub len: usize,
+}
+
+fn be16(bytes: &[u8], at: usize) -> u16 {
+    match bytes.get(at..at + 2) {
+        Some(&[a, b]) => u16::from_be_bytes([a, b]),
+        _ => 0,
+    }
+}
+
+fn be32(bytes: &[u8], at: usize) -> u32 {
+    match bytes.get(at..at + 4) {
+        Some(&[a, b, c, d]) => u32::from_be_bytes([a, b, c, d]),
+        _ => 0,
+    }
+}
+
+/// Reads the header at the front of `segment`. The checksum is the caller's business.
+///
+/// # Errors
+/// The reason to drop the segment: truncated, impossible data offset, or a malformed option (RFC 9293 MUST-7).
+pub fn parse(segment: &[u8]) -> Result<Header, DropReason> {
+    let Some(fixed) = segment.first_chunk::<HEADER_LEN>() else { return Err(DropReason::TcpTruncated) };
+    let len = usize::from(fixed[12] >> 4) * 4;
+    if len < HEADER_LEN {
+        return Err(DropReason::TcpDataOffset);
+    }
+    let options = segment.get(HEADER_LEN..len).ok_or(DropReason::TcpDataOffset)?;
+    let header = Header {
+        source: be16(fixed, 0),
+        destination: be16(fixed, 2),
+        seq: SeqNum(be32(fixed, 4)),
+        ack: SeqNum(be32(fixed, 8)),
+        flags: Flags(fixed[13]),
+        wnd: be16(fixed, 14),
+        urgent: be16(fixed, 18),
+        options: parse_options(options)?,
+        len,
+    };
+    if header.source == 0 || header.destination == 0 {
+        return Err(DropReason::TcpPortZero);
+    }
+    Ok(header)
+}
+
+fn parse_options(mut rest: &[u8]) -> Result<Options, DropReason> {
+    let mut options = Options::default();
+    // What nearly every segment of a connection with timestamps carries, and nothing else.
+    if let &[1, 1, 8, 10, a, b, c, d, e, f, g, h] = rest {
+        options.timestamp =
+            Some(Timestamp { val: u32::from_be_bytes([a, b, c, d]), ecr: u32::from_be_bytes([e, f, g, h]) });
+        return Ok(options);
+    }
+    while let Some((&kind, after)) = rest.split_first() {
+        match kind {
+            0 => break,
+            1 => {
+                rest = after;
+                continue;
+            }
+            _ => {}
+        }
+        let len = usize::from(*after.first().ok_or(DropReason::TcpOptions)?);
+        if len < 2 {
+            return Err(DropReason::TcpOptions);
+        }
+        let body = rest.get(2..len).ok_or(DropReason::TcpOptions)?;
+        parse_option(kind, body, &mut options)?;
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    Ok(options)
+}
+
+fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), DropReason> {
+    match (kind, body) {
+        (2, &[a, b]) => options.mss = Some(u16::from_be_bytes([a, b])),
+        (3, &[shift]) => options.window_scale = Some(shift.min(14)),
+        (4, &[]) => options.sack_permitted = true,
+        (5, blocks) if !blocks.is_empty() && blocks.len().is_multiple_of(8) => {
+            for block in blocks.chunks_exact(8) {
+                let _ = options.sack.try_push((SeqNum(be32(block, 0)), SeqNum(be32(block, 4))));
+            }
+        }
+        (8, &[a, b, c, d, e, f, g, h]) => {
+            options.timestamp = Some(Timestamp {
+                val: u32::from_be_bytes([a, b, c, d]),
+                ecr: u32::from_be_bytes([e, f, g, h]),
+            });
+        }
+        (2..=5 | 8, _) => return Err(DropReason::TcpOptions),
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Options {
+    /// Octets they take on the wire, padded to whole words.
+    pub fn wire_len(&self) -> usize {
+        let mut len = 0;
+        if self.mss.is_some() {
+            len += 4;
+        }
+        if self.window_scale.is_some() {
+            len += 4;
+        }
+        if self.timestamp.is_some() {
+            len += 12;
+        }
+        if self.sack_permitted && self.timestamp.is_none() {
+            len += 4;
+        }
+        if !self.sack.is_empty() {
+            len += 4 + 8 * self.sack.len();
+        }
+        len
+    }
+
+    fn emit(&self, out: &mut ArrayVec<u8, 128>) {
+        if let Some(mss) = self.mss {
+            let [a, b] = mss.to_be_bytes();
+            extend(out, &[2, 4, a, b]);
+        }
+        if let Some(shift) = self.window_scale {
+            extend(out, &[1, 3, 3, shift]);
+        }
+        match (self.timestamp, self.sack_permitted) {
+            (Some(ts), sack_permitted) => {
+                let mut octets = [1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0];
+                if sack_permitted {
+                    octets[..2].copy_from_slice(&[4, 2]);
+                }
+                octets[4..8].copy_from_slice(&ts.val.to_be_bytes());
+                octets[8..].copy_from_slice(&ts.ecr.to_be_bytes());
+                extend(out, &octets);
+            }
+            (None, true) => extend(out, &[1, 1, 4, 2]),
+            (None, false) => {}
+        }
+        if let Ok(count) = u8::try_from(self.sack.len())
+            && count > 0
+        {
+            extend(out, &[1, 1, 5, 2 + 8 * count]);
+            for (left, right) in &self.sack {
+                extend(out, &left.0.to_be_bytes());
+                extend(out, &right.0.to_be_bytes());
+            }
+        }
+    }
+}
+
+/// Appends what fits; the capacity of a frame's header is never exceeded by what this module emits.
+fn extend(out: &mut ArrayVec<u8, 128>, octets: &[u8]) {
+    let fits = out.try_extend_from_slice(octets);
+    debug_assert!(fits.is_ok(), "a header never exceeds 128 octets");
+}
+
+/// Appends the header with `checksum` in its field to `out`. `header.len` is not read: the options decide it.
+pub fn emit(header: &Header, checksum: u16, out: &mut ArrayVec<u8, 128>) {
+    let len = HEADER_LEN + header.options.wire_len();
+    let words = u8::try_from(len / 4).unwrap_or(15);
+    let mut fixed = [0; HEADER_LEN];
+    fixed[0..2].copy_from_slice(&header.source.to_be_bytes());
+    fixed[2..4].copy_from_slice(&header.destination.to_be_bytes());
+    fixed[4..8].copy_from_slice(&header.seq.0.to_be_bytes());
+    fixed[8..12].copy_from_slice(&header.ack.0.to_be_bytes());
+    fixed[12] = words << 4;
+    fixed[13] = header.flags.0;
+    fixed[14..16].copy_from_slice(&header.wnd.to_be_bytes());
+    fixed[16..18].copy_from_slice(&checksum.to_be_bytes());
+    fixed[18..20].copy_from_slice(&header.urgent.to_be_bytes());
+    extend(out, &fixed);
+    header.options.emit(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header(options: Options) -> Header {
+        let len = HEADER_LEN + options.wire_len();
+        Header {
+            source: 1,
+            destination: 2,
+            seq: SeqNum(3),
+            ack: SeqNum(4),
+            flags: Flags::SYN.with(Flags::ACK),
+            wnd: 5,
+            urgent: 6,
+            options,
+            len,
+        }
+    }
+
+    #[test]
+    fn every_combination_of_options_survives_the_wire() {
+        for bits in 0u8..32 {
+            let mut options = Options::default();
+            if bits & 1 != 0 {
+                options.mss = Some(1460);
+            }
+            if bits & 2 != 0 {
+                options.window_scale = Some(7);
+            }
+            options.sack_permitted = bits & 4 != 0;
+            if bits & 8 != 0 {
+                options.timestamp = Some(Timestamp { val: 0x0102_0304, ecr: 0x0506_0708 });
+            }
+            if bits & 16 != 0 && bits & 4 == 0 {
+                options.sack.push((SeqNum(10), SeqNum(20)));
+                options.sack.push((SeqNum(30), SeqNum(40)));
+            }
+            let sent = header(options);
+            let mut out = ArrayVec::new();
+            emit(&sent, 0, &mut out);
+            assert_eq!(out.len(), sent.len);
+            assert_eq!(parse(&out), Ok(sent));
+        }
+    }
+
+    #[test]
+    fn option_of_length_zero_or_beyond_the_header_is_malformed() {
+        for bad in [[9u8, 0, 1, 1], [9, 1, 1, 1], [9, 5, 1, 1], [2, 3, 1, 1], [1, 1, 1, 9]] {
+            let mut out = ArrayVec::new();
+            emit(&header(Options::default()), 0, &mut out);
+            out[12] = 6 << 4;
+            out.try_extend_from_slice(&bad).unwrap();
+            assert_eq!(parse(&out), Err(DropReason::TcpOptions), "{bad:?}");
+        }
+    }
+
+    // requirement: 9293-MUST-6
+    #[test]
+    fn unknown_option_is_skipped() {
+        let mut out = ArrayVec::new();
+        emit(&header(Options::default()), 0, &mut out);
+        out[12] = 7 << 4;
+        out.try_extend_from_slice(&[254, 4, 9, 9, 2, 4, 5, 0xb4]).unwrap();
+        assert_eq!(parse(&out).unwrap().options.mss, Some(1460));
+    }
+
+    #[test]
+    fn data_offset_below_five_words_or_beyond_the_segment_is_refused() {
+        let mut out = ArrayVec::new();
+        emit(&header(Options::default()), 0, &mut out);
+        out[12] = 4 << 4;
+        assert_eq!(parse(&out), Err(DropReason::TcpDataOffset));
+        out[12] = 6 << 4;
+        assert_eq!(parse(&out), Err(DropReason::TcpDataOffset));
+        assert_eq!(parse(&out[..19]), Err(DropReason::TcpTruncated));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_octets_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Ok(header) = parse(&bytes) {
+                prop_assert!(header.len >= HEADER_LEN && header.len <= bytes.len());
+            }
+        }
+    }
+}
