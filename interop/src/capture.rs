@@ -119,7 +119,7 @@ pub fn read(path: &str) -> Vec<Seen> {
     let mut reader = PcapNgReader::new(BufReader::new(file)).expect("the capture is pcapng");
     let mut seen = Vec::new();
     while let Some(block) = reader.next_block() {
-        if let Block::EnhancedPacket(packet) = block.expect("the capture is whole") {
+        if let (Block::EnhancedPacket(packet), _) = block.expect("the capture is whole") {
             seen.extend(segment(&packet.data));
         }
     }

@@ -101,7 +101,7 @@ pub fn keep_alive(stream: &TcpStream, probes: u32) {
 #[must_use]
 pub fn sockets(namespace: &Namespace, remote: SocketAddr) -> Vec<String> {
     let filter = format!("dst = {remote}");
-    let output = namespace.command("ss").args(["-tainOH", &filter]).output().expect("ss is installed");
+    let output = namespace.command("ss").args(["-tainoOH", &filter]).output().expect("ss is installed");
     assert!(output.status.success(), "ss: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }

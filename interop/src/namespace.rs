@@ -1,11 +1,13 @@
 //! A network namespace for one test.
 
 use crate::process::Running;
+use crate::wait;
 use nix::sched::{CloneFlags, setns};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A network namespace with its loopback up. Dropping it ends what still runs inside and deletes it.
 #[derive(Debug)]
@@ -120,13 +122,20 @@ impl Drop for Namespace {
     }
 }
 
-/// Joins two namespaces with a cable. Each end is called `name`.
+/// Joins two namespaces with a cable, and waits until it carries packets. Each end is called `name`.
 pub fn join(a: &Namespace, b: &Namespace, name: &str) {
     ip(&["link", "add", name, "netns", a.name(), "type", "veth", "peer", "name", name, "netns", b.name()]);
     for end in [a, b] {
         // No address that IPv6 makes up, and so no solicitation of routers that are not there.
         end.ip(&format!("link set {name} addrgenmode none"));
         end.ip(&format!("link set {name} up"));
+    }
+    for end in [a, b] {
+        // The kernel takes up to a second to notice, and drops what is sent before.
+        wait::until("the cable to work", Duration::from_secs(5), || {
+            let link = Command::new("ip").args(["-n", end.name(), "link", "show", name]).output();
+            link.is_ok_and(|link| String::from_utf8_lossy(&link.stdout).contains("state UP"))
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use http_body_util::BodyExt;
-use linger::{Net, TcpListener, TcpStream};
+use linger::Net;
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -19,28 +19,7 @@ pub const PORT: u16 = 80;
 /// What `GET /` answers.
 pub const GREETING: &str = "hello over our own TCP\n";
 
-/// A listener of linger's as axum takes it.
-#[derive(Debug)]
-pub struct Listener(pub TcpListener);
-
-impl axum::serve::Listener for Listener {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.0.accept().await {
-            Ok(accepted) => accepted,
-            // The stack has ended: there is nothing more to accept, ever.
-            Err(_) => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        Ok(self.0.local_addr())
-    }
-}
-
-/// `GET /` greets; `PUT /` answers with the SHA-256 and the length of what it got. With `closes`, every response
+/// `GET /` greets; `PUT /sum` answers with the SHA-256 and the length of what it got. With `closes`, every response
 /// says `Connection: close` and the service is the one that closes first.
 pub fn router(closes: bool) -> Router {
     let greet = move || async move {

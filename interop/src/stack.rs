@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 /// The TUN in every namespace here.
 pub const INTERFACE: &str = "linger0";
 /// Longest time that any one thing may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stack that runs on a thread of its own, so that the test can use the kernel's blocking sockets meanwhile.
 #[derive(Debug)]
@@ -65,11 +65,13 @@ impl Stack {
     ///
     /// # Panics
     ///
-    /// When it takes longer than a minute.
+    /// When it takes longer than twenty seconds.
     #[track_caller]
     pub fn run<F: Future>(&self, future: F) -> F::Output {
-        let limited = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await });
-        limited.unwrap_or_else(|_| panic!("took longer than {PATIENCE:?}; held: {:?}", self.net.snapshot()))
+        match self.runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await }) {
+            Ok(output) => output,
+            Err(_) => panic!("took longer than {PATIENCE:?}; the stack holds {:#?}", self.net.snapshot()),
+        }
     }
 
     /// Runs `future` beside the test.

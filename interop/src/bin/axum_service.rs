@@ -5,7 +5,7 @@
 //! answered by one line that says what the stack and the runtime hold. It ends with its standard input.
 #![forbid(unsafe_code)]
 
-use interop::service::{Listener, PORT, report, router};
+use interop::service::{PORT, report, router};
 use interop::stack::{interface_config, open_tun};
 use linger::Net;
 use linger_device::{Impaired, Impairment};
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     .spawn()?;
     for address in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
-        let listener = Listener(net.listen((address, PORT)).await?);
+        let listener = net.listen((address, PORT)).await?;
         tokio::spawn(axum::serve(listener, router(options.closes)).into_future());
     }
     println!("serving");

@@ -78,10 +78,10 @@ fn linger_that_stops_reading_shuts_its_window_and_receives_everything_once_it_re
         theirs.shutdown(Shutdown::Write).expect("it is open");
         theirs
     });
-    wait::until("our window to close", Duration::from_secs(10), || ours.info().rcv_wnd == 0);
-    wait::until("the kernel to probe it", Duration::from_secs(10), || {
+    wait::until("the kernel to probe our window", Duration::from_secs(10), || {
         kernel::socket(&namespace, local).contains("timer:(persist")
     });
+    assert!(ours.info().rcv_wnd < ours.info().mss.into(), "less than a segment is offered: {:?}", ours.info());
     let read = stack.run(async {
         let mut all = Vec::new();
         ours.read_to_end(&mut all).await.map(|_| all)

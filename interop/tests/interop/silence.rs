@@ -19,7 +19,10 @@ pub(crate) fn behind(router: &Namespace) -> Namespace {
     join(router, &far, "cable");
     for (namespace, host) in [(router, 1), (&far, 2)] {
         namespace.ip(&format!("address add 10.8.0.{host}/24 dev cable"));
-        namespace.ip(&format!("address add fd08::{host}/64 dev cable nodad"));
+        // A router asks for its neighbours from its link-local address.
+        for prefix in ["fd08", "fe80"] {
+            namespace.ip(&format!("address add {prefix}::{host}/64 dev cable nodad"));
+        }
     }
     router.sysctl("net.ipv4.ip_forward", "1");
     router.sysctl("net.ipv6.conf.all.forwarding", "1");
@@ -53,8 +56,10 @@ fn peer_whose_namespace_is_torn_down_leaves_nothing_after_the_user_timeout() {
         streams.push(stack.run(stack.net().connect(address)).expect("the far host accepts"));
         theirs.push(kernel::accept(&listener));
     }
-    far.tear_down();
+    // Unplugged first: a kernel that ends a socket would still say so.
+    far.ip("link set cable down");
     drop(theirs);
+    far.tear_down();
     let began = Instant::now();
     for stream in &mut streams {
         stack.run(stream.write_all(b"anybody there?")).expect("there is room");
