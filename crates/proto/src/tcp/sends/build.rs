@@ -77,6 +77,7 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
         }
         Kind::Retransmission => {
             tcb.recovery.on_resent(octets.max(1));
+            tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
             tcb.retransmits = tcb.retransmits.saturating_add(1);
             tcb.timed = None;
             tcb.timers.start(Waiting::Ack, now, rto);
