@@ -76,6 +76,16 @@ impl Recovery {
         }
     }
 
+    /// Octets of new text that may leave beyond the congestion window: a segment for each of the first two duplicate ACKs,
+    /// so that a small window still yields the third (limited transmit, RFC 5681 §3.2 step 1, RFC 3042).
+    pub(crate) fn allowance(&self, mss: u16) -> u32 {
+        if self.phase == Phase::Open {
+            u32::from(self.duplicates.min(DUPLICATES - 1)) * u32::from(mss)
+        } else {
+            0
+        }
+    }
+
     pub(crate) fn in_fast_recovery(&self) -> bool {
         self.phase == Phase::Fast
     }
@@ -167,6 +177,18 @@ mod tests {
         assert_eq!(recovery.lost(), Some((SeqNum(3000), 1000)));
         assert_eq!(recovery.on_progress(nxt, nxt, 1000), Outcome::Recovered);
         assert_eq!(recovery.lost(), None);
+    }
+
+    #[test]
+    fn first_two_duplicate_acks_each_allow_one_segment_of_new_text() {
+        let mut recovery = Recovery::new(SeqNum(0));
+        let (una, nxt) = (SeqNum(1000), SeqNum(3000));
+        for allowance in [1000, 2000] {
+            recovery.on_duplicate(una, nxt, 1000);
+            assert_eq!(recovery.allowance(1000), allowance);
+        }
+        recovery.on_duplicate(una, nxt, 1000);
+        assert_eq!(recovery.allowance(1000), 0, "fast recovery has its own window");
     }
 
     #[test]

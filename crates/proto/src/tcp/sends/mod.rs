@@ -138,7 +138,8 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
             Err(Blocked::Rwnd)
         };
     }
-    let room = tcb.congestion.cwnd().saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
+    let cwnd = tcb.congestion.cwnd().saturating_add(tcb.recovery.allowance(tcb.mss));
+    let room = cwnd.saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
     let text = worth_sending(tcb, unsent, usable, room, fin_pending)?.min(text_max);
     let fin = fin_pending && text == unsent && usable > text;
     Ok(Plan { kind: Kind::New, seq, text, fin })
