@@ -104,6 +104,8 @@ pub(crate) struct Tcb {
     pub(crate) ts: Option<TimestampState>,
     /// The segment being timed: the sequence number after it, and when it left.
     pub(crate) timed: Option<(SeqNum, Instant)>,
+    /// When text was last found to be lost.
+    pub(crate) loss_at: Instant,
     /// When text or FIN last left.
     pub(crate) sent_at: Instant,
     pub(crate) config: Arc<TcpConfig>,
@@ -172,6 +174,7 @@ impl Tcb {
             congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
             ts,
             timed: None,
+            loss_at: now,
             sent_at: now,
             config: Arc::clone(config),
             send: None,

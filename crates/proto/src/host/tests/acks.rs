@@ -342,3 +342,17 @@ fn memory_of_an_idle_connection_is_given_back() {
     assert!(tcb.send.is_none() && tcb.recv.is_none());
     assert_eq!(solo.host.recv_total, 0);
 }
+
+// requirement: 7323-17
+#[test]
+fn last_segment_sent_again_is_answered_with_its_own_timestamp() {
+    let mut solo =
+        Solo::listening(TcpConfig::default()).accepted_with(seg(Flags::SYN, -1, 0).ts(100, 0).mss(1000));
+    solo.arrives(text(0, 0, b"x").ts(110, 0));
+    assert_eq!(solo.wait_ms(40)[0].header.options.timestamp.unwrap().ecr, 110);
+    let again = solo.arrives(text(0, 0, b"x").ts(5_000, 0));
+    assert_eq!(again[0].header.options.timestamp.unwrap().ecr, 5_000);
+    // Any other old number could be anybody's.
+    let older = solo.arrives(text(-1, 0, b"x").ts(900_000, 0));
+    assert_eq!(older[0].header.options.timestamp.unwrap().ecr, 5_000);
+}

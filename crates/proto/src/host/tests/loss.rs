@@ -179,19 +179,21 @@ fn one_ack_of_much_after_a_timeout_adds_one_segment_only() {
 fn third_duplicate_ack_sends_again_and_the_full_ack_ends_recovery() {
     let mut solo = Solo::new(plain());
     solo.write(&[0; 20_000]);
-    for _ in 0..2 {
-        assert!(solo.arrives(ack(0, 0)).is_empty());
+    // Limited transmit, which does not count as flight.
+    for n in 10..12 {
+        assert_eq!(briefs(&solo.arrives(ack(0, 0))), [(n * 1000, 1000)]);
     }
     assert_eq!(briefs(&solo.arrives(ack(0, 0))), [(0, 1000)]);
     let info = solo.host.info(solo.id).unwrap();
     assert_eq!((info.ssthresh, info.cwnd), (5000, 8000));
     // Each further one stands for a segment that has left the network.
-    assert!(solo.arrives(ack(0, 0)).is_empty());
-    assert!(solo.arrives(ack(0, 0)).is_empty());
-    assert_eq!(briefs(&solo.arrives(ack(0, 0))), [(10_000, 1000)]);
-    let sent = solo.arrives(ack(0, 11_000));
+    for _ in 0..4 {
+        assert!(solo.arrives(ack(0, 0)).is_empty());
+    }
+    assert_eq!(briefs(&solo.arrives(ack(0, 0))), [(12_000, 1000)]);
+    let sent = solo.arrives(ack(0, 13_000));
     assert_eq!(solo.host.info(solo.id).unwrap().cwnd, 2000);
-    assert_eq!(briefs(&sent), [(11_000, 1000), (12_000, 1000)]);
+    assert_eq!(briefs(&sent), [(13_000, 1000), (14_000, 1000)]);
 }
 
 // requirement: 6582-4
@@ -424,4 +426,18 @@ fn second_connection_to_the_same_host_learns_of_the_smaller_path_too() {
         too_big(&mut solo, 0, 640);
         assert_eq!(briefs(&solo.sent())[0], (0, 600));
     }
+}
+
+// requirement: 6298-6
+#[test]
+fn echo_from_before_the_loss_is_not_a_round_trip() {
+    let mut solo =
+        Solo::listening(TcpConfig::default()).accepted_with(seg(Flags::SYN, -1, 0).ts(100, 0).mss(1000));
+    let first = solo.write(&[0; 10]).remove(0);
+    solo.wait_ms(1_000);
+    // The first had arrived; its ACK was lost, and the answer to the second echoes the first.
+    solo.wait_ms(40);
+    solo.arrives(ack(0, 10).ts(101, first.header.options.timestamp.unwrap().val));
+    let info = solo.host.info(solo.id).unwrap();
+    assert_eq!((info.srtt, info.rto), (Duration::ZERO, Duration::from_secs(2)));
 }

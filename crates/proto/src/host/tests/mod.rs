@@ -3,6 +3,7 @@
 //! - `mod`: the [`Pair`]
 //! - `solo`: one host whose peer is played by the test
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
+//! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
@@ -11,6 +12,7 @@
 mod acks;
 mod lifecycle;
 mod loss;
+mod random;
 mod resets;
 mod solo;
 mod windows;
