@@ -150,11 +150,6 @@ impl Host {
                 self.end_connection(now, index, CloseReason::Refused);
                 Ok(())
             }
-            Step::Reset => {
-                self.counters.resets_received += 1;
-                self.end_connection(now, index, CloseReason::Reset);
-                Ok(())
-            }
             Step::SynReceived => {
                 self.settle(now, index);
                 Ok(())

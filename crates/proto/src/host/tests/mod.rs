@@ -3,6 +3,7 @@
 //! - `mod`: the [`Pair`]
 //! - `solo`: one host whose peer is played by the test
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
+//! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
 //! - `windows`: closed, tiny, shrinking and scaled windows
@@ -12,6 +13,8 @@
 mod acks;
 mod lifecycle;
 mod loss;
+mod numbers;
+mod opening;
 mod random;
 mod resets;
 mod solo;
