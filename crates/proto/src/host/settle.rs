@@ -80,12 +80,11 @@ impl Host {
         }
     }
 
-    /// Arms the timing wheel for the connection's earliest deadline, unless an entry that early is in it already.
+    /// Arms the timing wheel for the connection's earliest deadline, unless it holds one of ours that is no later.
     pub(super) fn arm(&mut self, index: u32) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         let deadline = connection.next_deadline();
-        if deadline < connection.armed_at {
-            connection.armed_at = deadline;
+        if connection.armed.add(deadline) {
             self.wheel.arm(Found::Connection(index).pack(), deadline);
         }
     }

@@ -251,6 +251,17 @@ fn fin_is_sent_again_alone_and_with_the_text_before_it() {
     assert!(solo.wait_ms(600_000).is_empty());
 }
 
+#[test]
+fn ack_that_is_due_does_not_ride_on_a_fin_that_is_sent_again() {
+    let (mut solo, ..) = Solo::new(plain()).brought_to(State::Closing);
+    let until = solo.host.poll_timeout().unwrap();
+    solo.now = until;
+    // The peer's FIN comes again at the very moment when ours has to.
+    solo.host.handle_timeout(until);
+    let sent = solo.arrives(seg(FIN_ACK, 0, 0));
+    assert_eq!(sent.iter().map(Sent::brief).collect::<Vec<_>>(), [(FIN_ACK, 0, 1, 0), (Flags::ACK, 1, 1, 0)]);
+}
+
 // requirement: 9293-MUST-20, 9293-MUST-21
 #[test]
 fn user_timeout_counts_from_the_first_text_not_acknowledged_and_is_exact() {

@@ -6,6 +6,7 @@
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
+//! - `timers`: keep-alive, orphans, wheel entries, extreme settings
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload, path MTU
@@ -18,6 +19,7 @@ mod opening;
 mod random;
 mod resets;
 mod solo;
+mod timers;
 mod windows;
 
 use crate::wire::ip::{self, IpRepr, PROTOCOL_TCP};

@@ -32,7 +32,12 @@ pub(crate) fn build(
     if plan.kind == Kind::Ack {
         tcb.duplicate_acks = tcb.duplicate_acks.saturating_sub(1);
     }
-    acknowledged(tcb);
+    // A segment that the peer may have already is dropped there, and the ACK on it with it: two sides that send their FIN
+    // again at the same time would never hear each other. What must be acknowledged now is so by a segment of its own.
+    let again = matches!(plan.kind, Kind::Retransmission | Kind::WindowProbe);
+    if !again || tcb.ack_due != AckDue::Now {
+        acknowledged(tcb);
+    }
     header
 }
 
