@@ -42,17 +42,42 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     use linger_sim::ladder;
     struct W;
     impl ladder::Wording for W {
-        fn headings(&self) -> [String; 2] { ["".into(), "seconds".into()] }
-        fn lost(&self, l: linger_sim::Loss) -> String { l.text().into() }
-        fn dropped(&self, h: &str, r: linger_proto::DropReason) -> String { format!("{h} drops it: {}", r.text()) }
-        fn again(&self) -> String { "again".into() }
-        fn copy_of(&self, l: usize) -> String { format!("copy of {l}") }
-        fn arrival_of(&self, l: usize) -> String { format!("{l}") }
-        fn cause(&self, h: &str, r: &ladder::StateRow) -> String { format!("{h} {}->{}", r.states.before, r.states.after) }
+        fn headings(&self) -> [String; 2] {
+            ["".into(), "seconds".into()]
+        }
+        fn lost(&self, l: linger_sim::Loss) -> String {
+            l.text().into()
+        }
+        fn dropped(&self, h: &str, r: linger_proto::DropReason) -> String {
+            format!("{h} drops it: {}", r.text())
+        }
+        fn again(&self) -> String {
+            "again".into()
+        }
+        fn copy_of(&self, l: usize) -> String {
+            format!("copy of {l}")
+        }
+        fn arrival_of(&self, l: usize) -> String {
+            format!("{l}")
+        }
+        fn cause(&self, h: &str, r: &ladder::StateRow) -> String {
+            format!("{h} {}->{}", r.states.before, r.states.after)
+        }
     }
     let page = page::Page::built_in();
-    let act = act::act(args.scene.scene(), act::Settings { seed: args.seed, time_wait: !args.without_time_wait, timestamps: None }, &page);
+    let act = act::act(
+        args.scene.scene(),
+        act::Settings { seed: args.seed, time_wait: !args.without_time_wait, timestamps: None },
+        &page,
+    );
     print!("{}", ladder::draw(&act.lines, act::HOSTS, &W, ladder::Style::Plain));
-    println!("{:#?}\n{:?}\n{:?} {:?} {}", act.outcome, act.verdict, act.failure, act.readings, act.capture.len());
+    println!(
+        "{:#?}\n{:?}\n{:?} {:?} {}",
+        act.outcome,
+        act.verdict,
+        act.failure,
+        act.readings,
+        act.capture.len()
+    );
     Ok(ExitCode::SUCCESS)
 }
