@@ -161,8 +161,6 @@ pub(crate) struct Core {
     clock: Clock,
     latest: Instant,
     pub(crate) slots: HashMap<ConnectionId, Slot, BuildHasherDefault<IdHasher>>,
-    /// Connections that ended while they waited for `accept`.
-    ended_early: BTreeMap<ConnectionId, CloseReason>,
     pub(crate) listeners: BTreeMap<ListenerId, WaitQueue>,
     pub(crate) datagrams: BTreeMap<UdpId, WaitQueue>,
     /// Who waits for room in the send queue of UDP.
@@ -195,7 +193,6 @@ impl Core {
             clock,
             latest: Instant::ZERO,
             slots: HashMap::default(),
-            ended_early: BTreeMap::new(),
             listeners: BTreeMap::new(),
             datagrams: BTreeMap::new(),
             datagram_room: WaitQueue::default(),
@@ -257,7 +254,8 @@ impl Core {
 
     /// A connection comes into the hands of the application.
     pub(crate) fn adopt(&mut self, id: ConnectionId) {
-        let ended = self.ended_early.remove(&id);
+        // It may have ended while it waited for `accept`.
+        let ended = self.host.ended(id);
         self.slots.insert(id, Slot { ended, ..Slot::default() });
     }
 
@@ -266,12 +264,6 @@ impl Core {
         if let Some(mut slot) = self.slots.remove(&id) {
             self.spent.extend(slot.take_all());
         }
-    }
-
-    /// A listener has gone, and with it the connections that nobody accepted.
-    pub(crate) fn forget_unaccepted(&mut self) {
-        let host = &self.host;
-        self.ended_early.retain(|id, _| host.info(*id).is_some());
     }
 
     /// Moves what the host has to tell to those who wait for it.
@@ -307,9 +299,6 @@ impl Core {
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.ended = Some(reason);
             self.wakes.extend(slot.take_all());
-        } else if self.host.info(id).is_some() {
-            // Ended and still known: it waits for `accept`. An orphan would be forgotten by now.
-            self.ended_early.insert(id, reason);
         }
         self.count_in_shutdown(id, reason);
     }
