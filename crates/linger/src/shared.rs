@@ -219,11 +219,19 @@ impl Core {
 
     /// An error once the stack has ended or is being shut down.
     pub(crate) fn check_alive(&self) -> Result<(), StackEnded> {
-        match &self.ended {
-            Some(ended) => Err(ended.clone()),
-            None if self.shutdown.is_some() => Err(StackEnded::in_order()),
-            None => Ok(()),
-        }
+        self.check_running()?;
+        self.check_readable()
+    }
+
+    /// An error once the stack has ended: nobody would ever wake who waits.
+    pub(crate) fn check_running(&self) -> Result<(), StackEnded> {
+        self.ended.clone().map_or(Ok(()), Err)
+    }
+
+    /// An error once the stack is being shut down. When it ended in another way, what had been received before can
+    /// still be read.
+    pub(crate) fn check_readable(&self) -> Result<(), StackEnded> {
+        if self.shutdown.is_some() { Err(StackEnded::in_order()) } else { Ok(()) }
     }
 
     /// Whether the stack has ended.
