@@ -42,6 +42,7 @@ Examples:
 
 #[derive(Subcommand)]
 enum Command {
+    Tour(cmd::tour::Args),
     Serve(cmd::serve::Args),
     Fetch(cmd::fetch::Args),
     Run(cmd::run::Args),
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             print(&Cli::command().render_help().to_string());
             return ExitCode::SUCCESS;
         }
+        Some(Command::Tour(args)) => cmd::tour::run(&args),
         Some(Command::Serve(args)) => cmd::serve::run(&args),
         Some(Command::Fetch(args)) => cmd::fetch::run(&args),
         Some(Command::Run(args)) => cmd::run::run(&args),

@@ -41,6 +41,17 @@ impl Host {
         self.mark_dirty(index);
     }
 
+    /// The application has read: the peer hears of the room when that is worth a segment.
+    pub(super) fn update_window(&mut self, now: Instant, index: u32) {
+        let pressed = self.pressed();
+        if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index)
+            && window::update_due(tcb, pressed)
+        {
+            tcb.ack_now();
+            self.settle(now, index);
+        }
+    }
+
     fn wake(&mut self, index: u32, wake: Wake) {
         let id = self.id_of(index);
         if wake.readable {

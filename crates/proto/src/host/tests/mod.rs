@@ -4,10 +4,12 @@
 //! - `solo`: one host whose peer is played by the test
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `resets`: RST and SYN in every state
+//! - `windows`: closed, tiny, shrinking and scaled windows
 
 mod lifecycle;
 mod resets;
 mod solo;
+mod windows;
 
 use crate::wire::ip::{self, IpRepr, PROTOCOL_TCP};
 use crate::wire::tcp::{self, Flags, Header};

@@ -71,6 +71,7 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
         }
     }
     tcb.snd.una = seg.ack;
+    tcb.snd.small_end = tcb.snd.small_end.max(seg.ack);
     if fin_acked {
         tcb.halves.on_fin_acked();
     }
@@ -131,12 +132,15 @@ fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
         return;
     }
     if before == 0 {
-        tcb.timers.stop();
         tcb.rtt.reset_backoff();
-        // The octet of the probe was thrown away by the closed window, unless the ACK says otherwise.
-        if tcb.outstanding() > 0 {
-            tcb.recovery.resend(tcb.snd.una, tcb.snd.nxt);
+        if tcb.outstanding() == 0 {
+            tcb.timers.stop();
+            return;
         }
+        // What lies beyond a closed window was thrown away, the octet of the probe too, unless the ACK says otherwise.
+        tcb.send_again();
+        let rto = tcb.rtt.rto(&tcb.config);
+        tcb.timers.restart(Waiting::Ack, now, rto);
     }
 }
 
