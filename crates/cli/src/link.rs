@@ -5,12 +5,17 @@ use crate::netlink::{Assigned, Netlink};
 use crate::prefix::Prefix;
 use linger_device::{Tun, TunError};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Prefixes tried where any will do: 10.7.N.0/24 and fd07:0:0:N::/64.
 const FREE: std::ops::RangeInclusive<u8> = 1..=254;
 
 /// Names tried where any will do: linger0, linger1, ...
 const NAMES: u16 = 256;
+
+/// How long the kernel may take to answer for a new address, and how often it is asked. It needs about a millisecond.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(1);
+const ADDRESS_POLL: Duration = Duration::from_micros(200);
 
 /// Which addresses our end of a link has.
 #[derive(Clone, Debug)]
@@ -155,8 +160,17 @@ impl Link {
         self.ours.clear();
     }
 
+    /// Switches the link on and waits until the kernel answers for its addresses: it takes up IPv6 ones in the
+    /// background, and a SYN that came before would be lost.
     fn switch_on(&self, netlink: &mut Netlink) -> Result {
-        netlink.set_up(self.index).map_err(|error| self.cannot("switch on", &error))
+        netlink.set_up(self.index).map_err(|error| self.cannot("switch on", &error))?;
+        let began = Instant::now();
+        for kernel in self.ours.iter().filter_map(Prefix::other) {
+            while !netlink.is_local(kernel).unwrap_or(false) && began.elapsed() < ADDRESS_PATIENCE {
+                std::thread::sleep(ADDRESS_POLL);
+            }
+        }
+        Ok(())
     }
 
     /// Addresses of the other interfaces.
