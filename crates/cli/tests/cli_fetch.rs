@@ -5,7 +5,7 @@ mod support;
 
 use nix::sys::signal::Signal::SIGINT;
 use std::sync::mpsc;
-use support::{Scratch, finish, in_fresh_network, kernel_server, linger, run, send_signal};
+use support::{Scratch, finish, in_fresh_network, ip, kernel_server, linger, run, send_signal};
 
 fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -122,10 +122,6 @@ fn every_failure_is_one_line_and_leaves_neither_file_nor_device() {
 #[test]
 fn destination_beyond_this_machine_needs_forwarding_and_is_told_so() {
     in_fresh_network(|| {
-        let ip = |words: &str| {
-            let status = std::process::Command::new("ip").args(words.split(' ')).status().expect("ip");
-            assert!(status.success(), "{words}");
-        };
         ip("link add veth0 type veth peer name veth1");
         ip("address add 192.0.2.1/24 dev veth0");
         ip("link set veth0 up");
