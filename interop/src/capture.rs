@@ -3,7 +3,7 @@
 use crate::content::Folder;
 use crate::{Namespace, Running, wait};
 use pcap_file::pcapng::{Block, PcapNgReader};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Segments that open or reset, and no others: few enough to be captured without loss at any speed.
 pub const SYN_OR_RST: &str = "tcp[13] & 6 != 0 or (ip6[6] = 6 and ip6[53] & 6 != 0)";
-/// Segments that reset.
-pub const RST: &str = "tcp[13] & 4 != 0 or (ip6[6] = 6 and ip6[53] & 4 != 0)";
+/// Segments that end: FIN and RST.
+pub const FIN_OR_RST: &str = "tcp[13] & 5 != 0 or (ip6[6] = 6 and ip6[53] & 5 != 0)";
 /// Every TCP segment.
 pub const TCP: &str = "tcp";
 
@@ -144,6 +144,25 @@ pub fn resets(seen: &[Seen]) -> Vec<Seen> {
     seen.iter().filter(|segment| segment.rst()).copied().collect()
 }
 
+/// Segments with RST on connections that were not over: at least one side had not sent its FIN. A stray that arrives
+/// where the connection was forgotten in order draws an RST too (RFC 9293 §3.10.7.1), and resets nothing.
+#[must_use]
+pub fn resets_of_open_connections(seen: &[Seen]) -> Vec<Seen> {
+    let mut closed = HashSet::new();
+    let mut resets = Vec::new();
+    for segment in seen {
+        if segment.fin() {
+            closed.insert((segment.from, segment.to));
+        }
+        let over =
+            [(segment.from, segment.to), (segment.to, segment.from)].iter().all(|way| closed.contains(way));
+        if segment.rst() && !over {
+            resets.push(*segment);
+        }
+    }
+    resets
+}
+
 fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes)
 }
@@ -201,6 +220,16 @@ mod tests {
         assert!(
             !seen.is_pure_ack() && segment(&packet(ACK_BIT, 5, 0)).is_some_and(|seen| seen.is_pure_ack())
         );
+    }
+
+    #[test]
+    fn reset_after_both_fins_is_told_from_one_before() {
+        let fin = segment(&packet(FIN_BIT | ACK_BIT, 1, 0)).expect("a segment");
+        let rst = segment(&packet(RST_BIT, 1, 0)).expect("a segment");
+        let back = |seen: Seen| Seen { from: seen.to, to: seen.from, ..seen };
+        assert_eq!(resets_of_open_connections(&[fin, rst]), [rst]);
+        assert_eq!(resets_of_open_connections(&[fin, back(fin), rst, back(rst)]), []);
+        assert_eq!(resets(&[fin, back(fin), rst]), [rst]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },
     Step { name: "test", about: "unit and integration tests", run: test },
     Step { name: "doctest", about: "the examples in the documentation", run: doctest },
+    Step { name: "gates", about: "instruction counts that must hold, by valgrind", run: gates },
     Step { name: "interop", about: "the release binary against the Linux kernel", run: interop },
 ];
 
@@ -61,6 +62,12 @@ fn test(workspace: &Workspace) -> Result<Option<Tally>, String> {
 
 fn doctest(workspace: &Workspace) -> Result<Option<Tally>, String> {
     workspace.cargo_tests("test --locked --workspace --exclude interop --doc").map(Some)
+}
+
+fn gates(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo("build --locked --release --package bench --bins")?;
+    workspace.cargo("run --locked --release --package bench --bin gates")?;
+    Ok(None)
 }
 
 fn deny(workspace: &Workspace) -> Result<Option<Tally>, String> {

@@ -163,7 +163,10 @@ impl Link {
     /// Switches the link on and waits until the kernel answers for its addresses: it takes up IPv6 ones in the
     /// background, and a SYN that came before would be lost.
     fn switch_on(&self, netlink: &mut Netlink) -> Result {
-        netlink.set_up(self.index).map_err(|error| self.cannot("switch on", &error))?;
+        // A prepared device is on already, and its user may not switch it.
+        if !netlink.is_up(self.index).unwrap_or(false) {
+            netlink.set_up(self.index).map_err(|error| self.cannot("switch on", &error))?;
+        }
         let began = Instant::now();
         for kernel in self.ours.iter().filter_map(Prefix::other) {
             while !netlink.is_local(kernel).unwrap_or(false) && began.elapsed() < ADDRESS_PATIENCE {
@@ -261,8 +264,9 @@ fn interface_name(index: u32) -> Option<String> {
     nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
 }
 
-/// IPv6 is not compiled in, or switched off by `disable_ipv6`.
+/// IPv6 is not compiled in, switched off by `disable_ipv6`, or left out of a device prepared by somebody else.
 fn lacks_v6(error: &io::Error) -> bool {
-    let codes = [nix::libc::EACCES, nix::libc::EOPNOTSUPP, nix::libc::EAFNOSUPPORT];
+    use nix::libc::{EACCES, EAFNOSUPPORT, EOPNOTSUPP, EPERM};
+    let codes = [EACCES, EAFNOSUPPORT, EOPNOTSUPP, EPERM];
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

@@ -3,18 +3,9 @@
 
 mod support;
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::CloneFlags;
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-use support::{Ended, Scratch, finish, in_fresh, in_fresh_network, linger, run, send_signal};
-
-/// The user `nobody`.
-const NOBODY: u32 = 65_534;
+use support::{Ended, Scratch, as_nobody, finish, in_fresh_network, linger, run, send_signal};
 
 /// Runs a shell script in the namespace.
 fn script(options: &[&str], script: &str) -> Ended {
@@ -142,26 +133,6 @@ fn signals_are_passed_on_and_the_command_is_waited_for() {
             linger(&["run", "--", "sh", "-c", "kill -s TERM $PPID; exec sleep 20"]).spawn().expect("starts");
         assert_eq!(finish(child).status, 143);
     });
-}
-
-/// What an ordinary user sees where the administrator has opened `/dev/net/tun`, or has not.
-fn as_nobody(mode: u32, test: impl FnOnce(&mut Command) -> Ended + Send) -> Ended {
-    in_fresh(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS, move || {
-        let scratch = Scratch::new();
-        let program = scratch.at("linger");
-        std::fs::copy(env!("CARGO_BIN_EXE_linger"), &program).expect("copied");
-        let node = scratch.at("tun");
-        mknod(node.as_str(), SFlag::S_IFCHR, Mode::from_bits_truncate(mode), makedev(10, 200))
-            .expect("a node");
-        std::fs::set_permissions(&node, std::fs::Permissions::from_mode(mode)).expect("its mode");
-        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC, None::<&str>)
-            .expect("private");
-        mount(Some(node.as_str()), "/dev/net/tun", None::<&str>, MsFlags::MS_BIND, None::<&str>)
-            .expect("bound");
-        let mut command = Command::new(&program);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        test(command.uid(NOBODY).gid(NOBODY).current_dir("/"))
-    })
 }
 
 #[test]

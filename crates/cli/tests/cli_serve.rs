@@ -5,11 +5,10 @@ mod support;
 
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
-use support::{Scratch, Serving, ask, connect, finish, in_fresh_network, linger, run};
-
-/// The user `nobody`, who may do nothing.
-const NOBODY: u32 = 65_534;
+use support::{
+    NOBODY, Scratch, Serving, as_nobody, ask, connect, finish, in_fresh_network, interfaces, ip, linger, run,
+    send_signal,
+};
 
 fn site() -> Scratch {
     let scratch = Scratch::new();
@@ -138,7 +137,7 @@ fn reader_of_the_log_that_goes_away_does_not_stop_the_server() {
             let answer = ask("10.7.0.2:80", "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         }
-        support::send_signal(child.id(), SIGINT);
+        send_signal(child.id(), SIGINT);
         assert_eq!(finish(child).status, 0);
     });
 }
@@ -182,7 +181,7 @@ fn name_or_address_in_use_is_told_and_nothing_is_left_behind() {
             .assert_mistake(2, "the interface linger5 is in use by another process");
         run(&["serve", &site.at("")])
             .assert_mistake(2, "address in use: 10.7.0.0/24 belongs to interface linger5");
-        assert_eq!(support::interfaces(), ["lo", "linger5"]);
+        assert_eq!(interfaces(), ["lo", "linger5"]);
         // The first is none the worse for it.
         assert!(ask("10.7.0.2:80", "GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
         serving.signal(SIGINT);
@@ -208,8 +207,7 @@ fn link_that_is_deleted_under_the_server_ends_it_with_a_word() {
     in_fresh_network(|| {
         let site = site();
         let serving = Serving::start(&[&site.at("")]);
-        let deleted = std::process::Command::new("ip").args(["link", "delete", "linger0"]).status();
-        assert!(deleted.expect("ip").success());
+        ip("link delete linger0");
         let ended = serving.finish();
         assert!(ended.status == 1 && ended.stderr.contains("the link linger0 failed"), "{ended:?}");
         assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
@@ -218,20 +216,48 @@ fn link_that_is_deleted_under_the_server_ends_it_with_a_word() {
 
 #[test]
 fn user_without_permission_is_told_what_to_do() {
-    in_fresh_network(|| {
-        let site = site();
-        // The build directory may be closed to others.
-        let program = site.at("linger");
-        std::fs::copy(env!("CARGO_BIN_EXE_linger"), &program).expect("copied");
-        for arguments in [&["serve", &site.at("")][..], &["fetch", "http://10.7.1.1/"]] {
-            let mut command = std::process::Command::new(&program);
-            command.args(arguments).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-            let ended = finish(command.uid(NOBODY).gid(NOBODY).spawn().expect("linger starts"));
-            // Which of the two it is depends on who may open /dev/net/tun here.
-            let open =
-                "cannot open /dev/net/tun: permission denied; run as root, or `chmod 666 /dev/net/tun`";
-            let make = "needs CAP_NET_ADMIN, or prepare it: ip tuntap add linger0 mode tun user $USER";
-            ended.assert_mistake(2, if ended.stderr.contains("cannot open") { open } else { make });
+    for (mode, what) in [
+        (0o600, "cannot open /dev/net/tun: permission denied; run as root, or `chmod 666 /dev/net/tun`"),
+        (0o666, "needs CAP_NET_ADMIN, or prepare it: ip tuntap add linger0 mode tun user $USER"),
+    ] {
+        for arguments in [&["serve", "/"][..], &["fetch", "http://10.7.1.1/"]] {
+            let ended =
+                as_nobody(mode, |command| finish(command.args(arguments).spawn().expect("linger starts")));
+            ended.assert_mistake(2, what);
         }
+    }
+}
+
+#[test]
+fn user_of_a_prepared_device_needs_no_permission_and_leaves_it_as_it_was() {
+    as_nobody(0o666, |command| {
+        ip(&format!("tuntap add linger7 mode tun user {NOBODY}"));
+        ip("address add 10.7.0.1/24 dev linger7");
+        ip("link set linger7 up");
+        let site = site();
+        let serve = command.args(["serve", &site.at(""), "--tun", "linger7"]);
+        let serving = Serving::of(serve.spawn().expect("linger starts"));
+        assert!(serving.greeting.contains("through linger7 at http://10.7.0.2/ ("), "{}", serving.greeting);
+        assert!(ask("10.7.0.2:80", "GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+        serving.signal(SIGINT);
+        assert_eq!(serving.finish().status, 0);
+        assert_eq!(interfaces(), ["lo", "linger7"]);
+        ip("tuntap delete linger7 mode tun");
+    });
+}
+
+#[test]
+fn machine_without_ipv6_is_served_over_ipv4() {
+    in_fresh_network(|| {
+        // These files show the network of whoever opens them.
+        std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("writable");
+        let site = site();
+        let serving = Serving::start(&[&site.at("")]);
+        assert!(serving.greeting.contains(" at http://10.7.0.2/ ("), "{}", serving.greeting);
+        assert!(ask("10.7.0.2:80", "GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+        serving.signal(SIGINT);
+        assert_eq!(serving.finish().status, 0);
+        run(&["serve", &site.at(""), "--address", "fd07::2/64"])
+            .assert_mistake(2, "cannot give an address to");
     });
 }

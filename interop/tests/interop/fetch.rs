@@ -1,7 +1,7 @@
 //! `linger fetch` from nginx.
 
 use crate::{BAD_LINK, GIB, KIB, MIB, TRANSFER};
-use interop::capture::{Capture, RST, resets};
+use interop::capture::{Capture, FIN_OR_RST, resets_of_open_connections};
 use interop::content::{Folder, sum_of_file};
 use interop::stack::INTERFACE;
 use interop::{KERNEL, Namespace, Running, program, url, wait};
@@ -69,11 +69,11 @@ fn fetch_gets_32_mib_intact_over_a_bad_link_and_nobody_resets() {
     namespace.ip(&format!("tuntap add {INTERFACE} mode tun"));
     namespace.ip(&format!("link set {INTERFACE} addrgenmode none"));
     namespace.ip(&format!("link set {INTERFACE} up"));
-    let capture = Capture::start(&namespace, INTERFACE, RST);
+    let capture = Capture::start(&namespace, INTERFACE, FIN_OR_RST);
     for address in KERNEL {
         assert_eq!(fetch(&namespace, address, "file", &BAD_LINK), (sum.clone(), 32 * MIB), "{address}");
     }
-    assert_eq!(resets(&capture.stop()), []);
+    assert_eq!(resets_of_open_connections(&capture.stop()), []);
 }
 
 #[test]

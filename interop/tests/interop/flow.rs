@@ -81,7 +81,11 @@ fn linger_that_stops_reading_shuts_its_window_and_receives_everything_once_it_re
     wait::until("the kernel to probe our window", Duration::from_secs(10), || {
         kernel::socket(&namespace, local).contains("timer:(persist")
     });
-    assert!(ours.info().rcv_wnd < ours.info().mss.into(), "less than a segment is offered: {:?}", ours.info());
+    assert!(
+        ours.info().rcv_wnd < ours.info().mss.into(),
+        "less than a segment is offered: {:?}",
+        ours.info()
+    );
     let read = stack.run(async {
         let mut all = Vec::new();
         ours.read_to_end(&mut all).await.map(|_| all)

@@ -1,7 +1,7 @@
 //! A service of axum on linger takes what curl sends.
 
 use crate::MIB;
-use interop::capture::{Capture, RST, resets};
+use interop::capture::{Capture, FIN_OR_RST, resets_of_open_connections};
 use interop::content::Folder;
 use interop::service::{self, Service};
 use interop::{LINGER, Namespace};
@@ -40,9 +40,9 @@ fn curl_uploads_32_mib_intact_over_a_bad_link_and_nobody_resets() {
     let (namespace, folder) = (Namespace::new(), Folder::new());
     let sum = folder.fill("file", 32 * MIB, 5);
     let service = Service::start(&namespace, &["--bad-link", "7"]);
-    let capture = Capture::start(&namespace, service::interface(), RST);
+    let capture = Capture::start(&namespace, service::interface(), FIN_OR_RST);
     for address in LINGER {
         upload(&namespace, &service, address, &folder, &sum, 32 * MIB);
     }
-    assert_eq!(resets(&capture.stop()), []);
+    assert_eq!(resets_of_open_connections(&capture.stop()), []);
 }

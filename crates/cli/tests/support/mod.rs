@@ -1,8 +1,14 @@
 //! What the tests of the program share: starting it, waiting for it with a limit, networks of their own.
 #![allow(dead_code)]
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::CloneFlags;
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,7 +92,12 @@ impl Serving {
     /// Starts it and waits until it can be used.
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = linger(&[&["serve"], arguments].concat()).spawn().expect("linger starts");
+        Self::of(linger(&[&["serve"], arguments].concat()).spawn().expect("linger starts"))
+    }
+
+    /// The same for one that was started already.
+    #[track_caller]
+    pub(crate) fn of(mut child: Child) -> Self {
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut greeting = String::new();
         stdout.read_line(&mut greeting).expect("readable");
@@ -102,7 +113,7 @@ impl Serving {
     }
 
     /// Sends a signal.
-    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         send_signal(self.pid(), signal);
     }
 
@@ -126,7 +137,7 @@ impl Drop for Serving {
 }
 
 /// Sends a signal to a process that the test started.
-pub(crate) fn send_signal(pid: u32, signal: nix::sys::signal::Signal) {
+pub(crate) fn send_signal(pid: u32, signal: Signal) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid"));
     nix::sys::signal::kill(pid, signal).expect("signalled");
 }
@@ -134,11 +145,11 @@ pub(crate) fn send_signal(pid: u32, signal: nix::sys::signal::Signal) {
 /// Runs a test in a network namespace of its own, which ends with it. A namespace belongs to a thread, and what the
 /// thread starts is born into it.
 pub(crate) fn in_fresh_network<T: Send>(test: impl FnOnce() -> T + Send) -> T {
-    in_fresh(nix::sched::CloneFlags::CLONE_NEWNET, test)
+    in_fresh(CloneFlags::CLONE_NEWNET, test)
 }
 
 /// The same with any other namespaces.
-pub(crate) fn in_fresh<T: Send>(what: nix::sched::CloneFlags, test: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn in_fresh<T: Send>(what: CloneFlags, test: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
             nix::sched::unshare(what).expect("these tests make network namespaces and need root");
@@ -151,6 +162,37 @@ pub(crate) fn in_fresh<T: Send>(what: nix::sched::CloneFlags, test: impl FnOnce(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// The user `nobody`, who may do nothing.
+pub(crate) const NOBODY: u32 = 65_534;
+
+/// Runs a test as an ordinary user's program sees the world, where `/dev/net/tun` has this mode: with a network and
+/// mounts of its own. The command is the program without arguments.
+pub(crate) fn as_nobody<T: Send>(mode: u32, test: impl FnOnce(&mut Command) -> T + Send) -> T {
+    in_fresh(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS, move || {
+        let scratch = Scratch::new();
+        // The build directory may be closed to others.
+        let program = scratch.at("linger");
+        std::fs::copy(env!("CARGO_BIN_EXE_linger"), &program).expect("copied");
+        let node = scratch.at("tun");
+        mknod(node.as_str(), SFlag::S_IFCHR, Mode::empty(), makedev(10, 200)).expect("a node");
+        std::fs::set_permissions(&node, std::fs::Permissions::from_mode(mode)).expect("its mode");
+        let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).expect("private");
+        mount(Some(node.as_str()), "/dev/net/tun", None::<&str>, MsFlags::MS_BIND, None::<&str>)
+            .expect("bound");
+        let mut command = Command::new(&program);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        test(command.uid(NOBODY).gid(NOBODY).current_dir("/"))
+    })
+}
+
+/// Runs `ip` with these words in the present namespace.
+#[track_caller]
+pub(crate) fn ip(words: &str) {
+    let status = Command::new("ip").args(words.split(' ')).status().expect("ip starts");
+    assert!(status.success(), "ip {words}");
 }
 
 /// The interfaces of the present namespace.

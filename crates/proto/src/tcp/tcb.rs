@@ -25,6 +25,8 @@ const RCV_MSS_FIRST: u16 = 536;
 pub(crate) struct SendSpace {
     /// Oldest unacknowledged sequence number.
     pub(crate) una: SeqNum,
+    /// The sequence number after the last segment that was sent small: while it is not acknowledged, Nagle holds the next.
+    pub(crate) small_end: SeqNum,
     /// Next new sequence number to send.
     pub(crate) nxt: SeqNum,
     /// The peer's window.
@@ -159,6 +161,7 @@ impl Tcb {
         Self {
             snd: SendSpace {
                 una,
+                small_end: una,
                 nxt: una,
                 wnd: agreed.snd_wnd,
                 max_wnd: agreed.snd_wnd,

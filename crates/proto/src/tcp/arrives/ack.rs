@@ -78,6 +78,7 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
         }
     }
     tcb.snd.una = seg.ack;
+    tcb.snd.small_end = tcb.snd.small_end.max(seg.ack);
     if fin_acked {
         tcb.halves.on_fin_acked();
     }

@@ -103,6 +103,9 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
+            if plan.text % u32::from(tcb.mss) != 0 {
+                tcb.snd.small_end = tcb.snd.nxt;
+            }
             if tcb.timed.is_none() {
                 tcb.timed = Some((tcb.snd.nxt, now));
             }

@@ -153,13 +153,14 @@ fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bo
     tcb.cwnd_limited = room < unsent.min(usable);
     let idle = tcb.outstanding() == 0;
     let whole = len == unsent;
-    // The end of what the application wrote may be a small segment if it does not wait for anything in flight.
-    let small_tail = tcb.nodelay || closing;
+    // Deviation, RFC 9293 SHLD-7 [9293-SHLD-7]: a small segment waits only for another small one in flight, not for full
+    // ones (Minshall's variant, as in Linux): else the tail of every answer would wait for a delayed ACK.
+    let small_tail = tcb.nodelay || closing || !tcb.snd.small_end.after(tcb.snd.una);
     if len >= mss {
         return Ok(if whole && small_tail { len } else { len - len % mss });
     }
     if whole {
-        return if small_tail || idle { Ok(len) } else { Err(Blocked::Nagle) };
+        return if small_tail { Ok(len) } else { Err(Blocked::Nagle) };
     }
     if room < usable {
         return if idle && len > 0 { Ok(len) } else { Err(Blocked::Cwnd) };
