@@ -7,6 +7,7 @@
 //! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
 //! - `timers`: keep-alive, orphans, wheel entries, extreme settings
+//! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload, path MTU
@@ -20,6 +21,7 @@ mod random;
 mod resets;
 mod solo;
 mod timers;
+mod waiting;
 mod windows;
 
 use crate::wire::ip::{self, IpRepr, PROTOCOL_TCP};
