@@ -67,7 +67,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let page = args.page.as_deref().map_or_else(|| Ok(Page::built_in()), read_page)?;
     let capture = args.pcap.as_deref().map(create).transpose()?;
     let scene = args.scene.scene();
