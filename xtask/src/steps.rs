@@ -23,7 +23,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },
     Step { name: "test", about: "unit and integration tests", run: test },
     Step { name: "doctest", about: "the examples in the documentation", run: doctest },
-    Step { name: "gates", about: "instruction counts that must not grow", run: gates },
+    Step { name: "gates", about: "instruction counts that must hold, by valgrind", run: gates },
     Step { name: "interop", about: "the release binary against the Linux kernel", run: interop },
 ];
 

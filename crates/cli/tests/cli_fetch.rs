@@ -5,7 +5,7 @@ mod support;
 
 use nix::sys::signal::Signal::SIGINT;
 use std::sync::mpsc;
-use support::{Scratch, finish, in_fresh_network, ip, kernel_server, linger, run, send_signal};
+use support::{Scratch, Serving, finish, in_fresh_network, ip, kernel_server, linger, run, send_signal};
 
 fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -127,6 +127,23 @@ fn destination_beyond_this_machine_needs_forwarding_and_is_told_so() {
         ip("link set veth0 up");
         run(&["fetch", "http://192.0.2.7/"]).assert_mistake(1, "net.ipv4.ip_forward=1");
         ip("link delete veth0");
+    });
+}
+
+#[test]
+fn linger_fetches_from_linger_where_the_kernel_forwards() {
+    in_fresh_network(|| {
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("writable");
+        let site = Scratch::new();
+        let body = "0123456789".repeat(1_000_000);
+        site.file("big", &body);
+        let serving = Serving::start(&[&site.at("")]);
+        let ended = run(&["fetch", "http://10.7.0.2/big", "-o", &site.at("copy")]);
+        assert_eq!(ended.status, 0, "{ended:?}");
+        assert!(std::fs::read_to_string(site.at("copy")).expect("a copy") == body);
+        serving.signal(SIGINT);
+        let ended = serving.finish();
+        assert!(ended.stdout.contains("GET /big 200 10000000 "), "{ended:?}");
     });
 }
 

@@ -30,7 +30,7 @@ impl io::Write for Shared {
 }
 
 fn page(number: usize) -> Bytes {
-    (0..3000 + 700 * number).map(|octet| u8::try_from((octet * (number + 3)) % 251).unwrap()).collect()
+    (0..3000 + 700 * number).map(|octet| (octet * (number + 3) % 251).to_le_bytes()[0]).collect()
 }
 
 async fn serve(net: Net, at: SocketAddr) {

@@ -15,7 +15,7 @@ pub mod tcp;
 pub mod udp;
 
 #[cfg(test)]
-mod oracle;
+mod tests;
 
 /// The 16-bit field at `at`, where there is one.
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -49,6 +49,13 @@ pub(super) struct Act {
     pub(super) capture: Vec<u8>,
 }
 
+impl Act {
+    /// Whether the connection ended in order, the octets arrived intact, and the simulator found nothing wrong.
+    pub(super) fn good(&self) -> bool {
+        self.verdict.good() && self.failure.is_none()
+    }
+}
+
 /// No scene needs more virtual time.
 const DEADLINE: Duration = Duration::from_secs(600);
 /// How often the rest of a TIME-WAIT is read off.

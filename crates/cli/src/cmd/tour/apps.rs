@@ -25,6 +25,8 @@ use tokio::time::Instant;
 pub(super) struct Client {
     /// How many connections it opens, one after the other, all from one port when there are several.
     pub(super) visits: u32,
+    /// When it comes back, by its clock, or when it has closed if that is later.
+    pub(super) back_at: Duration,
     /// It shuts down its sending side as soon as the request is written.
     pub(super) half_close: bool,
     /// It closes at this time of its clock, or when it has the reply if that is later.
@@ -42,6 +44,8 @@ pub(super) struct Server {
     pub(super) fails_after: Option<Duration>,
 }
 
+/// What HOST2's application says when it fails.
+pub(super) const FAILED: &str = "the program failed in the middle of its reply";
 /// The source port of a client that comes back.
 const CLIENT_PORT: u16 = 49_152;
 /// How long a client waits before it tries again to use its port.
@@ -51,7 +55,10 @@ impl Client {
     /// Fetches the page, as often as it is told to.
     pub(super) async fn run(self, net: Net, server: SocketAddr, log: Log) {
         let start = Instant::now();
-        for _ in 0..self.visits {
+        for visit in 0..self.visits {
+            if visit > 0 {
+                tokio::time::sleep_until(start + self.back_at).await;
+            }
             let Some(stream) = self.connect(&net, server, &log, start).await else { return };
             match self.visit(stream, &log, start).await {
                 Ok(closed) => log.client_closed(closed),
@@ -91,6 +98,7 @@ impl Client {
 
     /// One GET, and the close.
     async fn visit(self, stream: TcpStream, log: &Log, start: Instant) -> Result<Closed, String> {
+        stream.set_nodelay(true);
         let io = TokioIo::new(HalfCloser { stream, wanted: self.half_close, wrote: false, done: false });
         let handshake = hyper::client::conn::http1::handshake(io).await;
         let (mut sender, connection) = handshake.map_err(|error| tell(&error))?;
@@ -165,6 +173,7 @@ impl Server {
 
     /// Serves one connection until the client closes, the time to close has come, or a reply fails.
     async fn serve(self, stream: TcpStream, start: Instant, page: Bytes, log: &Log) {
+        stream.set_nodelay(true);
         let service = hyper::service::service_fn(|request: Request<Incoming>| -> Reply {
             log.asked(request.uri().path());
             Box::pin(self.reply(page.clone(), log.clone()))
@@ -222,7 +231,7 @@ fn half(page: Bytes, pause: Duration) -> Body {
             Some(text) if !text.is_empty() => Some((Ok(Frame::data(text)), Some(Bytes::new()))),
             _ => {
                 tokio::time::sleep(pause).await;
-                Some((Err(io::Error::other("the program failed in the middle of its reply")), None))
+                Some((Err(io::Error::other(FAILED)), None))
             }
         }
     });

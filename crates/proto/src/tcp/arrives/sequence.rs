@@ -41,7 +41,7 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
     if !acceptable(tcb.rcv.nxt, wnd, seg) {
         // Step seven throws the text away that meets a closed window; what the segment says about our own text
         // counts all the same (RFC 9293 MUST-66).
-        // Deviation, RFC 9293 Table 6: a FIN at RCV.NXT counts too, because it takes no room in the buffer.
+        // Deviation, RFC 9293 §3.10.7.4: a FIN at RCV.NXT counts too, because it takes no room in the buffer.
         if wnd == 0 && seg.seq == tcb.rcv.nxt && seg.has(Flags::ACK) {
             remember_timestamp(tcb, now, seg);
             return ControlFlow::Continue(());

@@ -10,23 +10,23 @@ pub(super) fn scene() -> Scene {
 }
 
 /// What the link waits for.
-enum Waits {
-    ForFin,
-    ForNextPacket,
-    ForNothing,
+enum WaitsFor {
+    Fin,
+    NextPacket,
+    Nothing,
 }
 
 fn faults(link: Link, [host1, host2]: [HostId; 2]) -> Link {
-    let mut waits = Waits::ForFin;
+    let mut waits = WaitsFor::Fin;
     link.fault(move |_now: Instant, packet: &Packet<'_>| match waits {
-        Waits::ForFin if packet.from == host2 => {
+        WaitsFor::Fin if packet.from == host2 => {
             if Segment::decode(packet.bytes).is_some_and(|segment| segment.fin()) {
-                waits = Waits::ForNextPacket;
+                waits = WaitsFor::NextPacket;
             }
             Verdict::Pass
         }
-        Waits::ForNextPacket if packet.from == host1 => {
-            waits = Waits::ForNothing;
+        WaitsFor::NextPacket if packet.from == host1 => {
+            waits = WaitsFor::Nothing;
             Verdict::Drop
         }
         _ => Verdict::Pass,

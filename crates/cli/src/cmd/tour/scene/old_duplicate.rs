@@ -1,6 +1,6 @@
 //! The link makes a copy of the first packet with text from HOST2 and holds it back past the end of the connection.
-//! HOST1's application then asks again from the same port, and HOST2's takes its time. Both hosts number as they did
-//! before, and offer no timestamps.
+//! Five seconds after the start HOST1's application asks again, from the same port. HOST2's takes its time to answer.
+//! Both hosts number as they did before, and offer no timestamps.
 
 use super::{Client, Scene, Server};
 use linger_proto::{FourTuple, Instant, SeqNum};
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 pub(super) fn scene() -> Scene {
     Scene {
-        client: Client { visits: 2, ..Client::default() },
-        server: Server { thinks: Duration::from_millis(200), ..Server::default() },
+        client: Client { visits: 2, back_at: BACK_AT, ..Client::default() },
+        server: Server { thinks: THINKS, ..Server::default() },
         page_changes: true,
         timestamps: false,
         initial_sequence: Some(initial_sequence),
@@ -25,17 +25,21 @@ fn initial_sequence(tuple: &FourTuple) -> SeqNum {
     SeqNum(u32::from(tuple.local.port()) << 12)
 }
 
-/// How long the copy is held back.
-const HELD_BACK: Duration = Duration::from_millis(150);
+/// When HOST1's application comes back.
+const BACK_AT: Duration = Duration::from_secs(5);
+/// How long HOST2's application works on a reply.
+const THINKS: Duration = Duration::from_millis(200);
 
 fn faults(link: Link, [_, host2]: [HostId; 2]) -> Link {
     let mut copied = false;
-    link.fault(move |_now: Instant, packet: &Packet<'_>| {
+    // While HOST2's application works on the second reply.
+    let arrives_at = Instant::ZERO + BACK_AT + THINKS;
+    link.fault(move |now: Instant, packet: &Packet<'_>| {
         let has_text = || Segment::decode(packet.bytes).is_some_and(|segment| !segment.text.is_empty());
         if copied || packet.from != host2 || !has_text() {
             return Verdict::Pass;
         }
         copied = true;
-        Verdict::Duplicate { after: HELD_BACK }
+        Verdict::Duplicate { after: arrives_at.since(now) }
     })
 }
