@@ -223,6 +223,11 @@ impl UdpSockets {
         Ok(UdpId { index, generation: *generation })
     }
 
+    /// Whether a socket may have sent from this address: what an ICMP error must quote to be believed (RFC 5927 §3).
+    pub(crate) fn is_bound(&self, local: SocketAddr) -> bool {
+        self.lookup(local).is_some()
+    }
+
     /// The slot bound to exactly this address, else the one bound to any.
     fn lookup(&self, local: SocketAddr) -> Option<u32> {
         let exact = self.bound.get(&(local.port(), local.ip()));

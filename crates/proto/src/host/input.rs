@@ -7,7 +7,9 @@ use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
 use crate::trace::Direction;
 use crate::wire::checksum::Sum;
-use crate::wire::ip::{self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP};
+use crate::wire::ip::{
+    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP,
+};
 use crate::wire::tcp;
 use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State};
 use bytes::{Buf, Bytes};
@@ -110,6 +112,8 @@ impl Host {
                 }
             },
             PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame.bytes),
+            // Nothing follows, as its sender says: there is nothing to report (RFC 8200 §4.7).
+            PROTOCOL_NONE if packet.source.is_ipv6() => Err(DropReason::UnknownProtocol),
             _ => {
                 self.icmp
                     .protocol_unreachable(
@@ -136,6 +140,9 @@ impl Host {
         let echo = self.config.echo;
         match self.icmp.handle(now, interface, packet, bytes, &self.interfaces, &mut self.outbox, echo)? {
             IcmpOutcome::TcpError { tuple, seq, error } => self.icmp_for_tcp(now, &tuple, seq, error),
+            IcmpOutcome::UdpError { tuple, .. } if !self.udp.is_bound(tuple.local) => {
+                Err(DropReason::IcmpUnrelated)
+            }
             IcmpOutcome::UdpError { tuple, error: IcmpError::PacketTooBig { mtu } } => {
                 self.path_mtu.lower(tuple.remote.ip(), mtu, now);
                 Ok(())
