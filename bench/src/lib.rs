@@ -1,4 +1,5 @@
 //! Two hosts in memory, back to back: the work that the measuring programs do.
+#![forbid(unsafe_code)]
 
 use bytes::Bytes;
 use linger_proto::{

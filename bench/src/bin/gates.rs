@@ -1,6 +1,7 @@
 //! Instruction counts that must hold, measured by valgrind on the program `memory` beside this one.
 //!
 //! Counts repeat to four digits whatever else the machine is doing, so they gate where times cannot.
+#![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -1,4 +1,5 @@
 //! Work in memory for instruction counters.
+#![forbid(unsafe_code)]
 
 use bench::Pair;
 use std::process::ExitCode;

@@ -5,12 +5,17 @@ use crate::netlink::{Assigned, Netlink};
 use crate::prefix::Prefix;
 use linger_device::{Tun, TunError};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Prefixes tried where any will do: 10.7.N.0/24 and fd07:0:0:N::/64.
 const FREE: std::ops::RangeInclusive<u8> = 1..=254;
 
 /// Names tried where any will do: linger0, linger1, ...
 const NAMES: u16 = 256;
+
+/// How long the kernel may take to answer for a new address, and how often it is asked. It needs about a millisecond.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(1);
+const ADDRESS_POLL: Duration = Duration::from_micros(200);
 
 /// Which addresses our end of a link has.
 #[derive(Clone, Debug)]
@@ -155,8 +160,20 @@ impl Link {
         self.ours.clear();
     }
 
+    /// Switches the link on and waits until the kernel answers for its addresses: it takes up IPv6 ones in the
+    /// background, and a SYN that came before would be lost.
     fn switch_on(&self, netlink: &mut Netlink) -> Result {
-        netlink.set_up(self.index).map_err(|error| self.cannot("switch on", &error))
+        // A prepared device is on already, and its user may not switch it.
+        if !netlink.is_up(self.index).unwrap_or(false) {
+            netlink.set_up(self.index).map_err(|error| self.cannot("switch on", &error))?;
+        }
+        let began = Instant::now();
+        for kernel in self.ours.iter().filter_map(Prefix::other) {
+            while !netlink.is_local(kernel).unwrap_or(false) && began.elapsed() < ADDRESS_PATIENCE {
+                std::thread::sleep(ADDRESS_POLL);
+            }
+        }
+        Ok(())
     }
 
     /// Addresses of the other interfaces.
@@ -247,8 +264,9 @@ fn interface_name(index: u32) -> Option<String> {
     nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
 }
 
-/// IPv6 is not compiled in, or switched off by `disable_ipv6`.
+/// IPv6 is not compiled in, switched off by `disable_ipv6`, or left out of a device prepared by somebody else.
 fn lacks_v6(error: &io::Error) -> bool {
-    let codes = [nix::libc::EACCES, nix::libc::EOPNOTSUPP, nix::libc::EAFNOSUPPORT];
+    use nix::libc::{EACCES, EAFNOSUPPORT, EOPNOTSUPP, EPERM};
+    let codes = [EACCES, EAFNOSUPPORT, EOPNOTSUPP, EPERM];
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

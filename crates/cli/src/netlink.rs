@@ -49,6 +49,19 @@ impl Netlink {
         self.command(RouteNetlinkMessage::SetLink(message), 0)
     }
 
+    /// Whether an interface is switched on.
+    pub(crate) fn is_up(&mut self, index: u32) -> io::Result<bool> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        let mut up = false;
+        self.exchange(RouteNetlinkMessage::GetLink(message), NLM_F_REQUEST, |reply| {
+            if let RouteNetlinkMessage::NewLink(link) = reply {
+                up = link.header.flags.contains(LinkFlags::Up);
+            }
+        })?;
+        Ok(up)
+    }
+
     /// Keeps the kernel from inventing an IPv6 link-local address there, and with it from sending router
     /// solicitations that nobody answers and that would wake us for seconds.
     pub(crate) fn no_link_local(&mut self, index: u32) -> io::Result<()> {

@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-/// Threads that read and write files, so that a slow disk does not stop the network. They stay until the end: one
-/// that left after an idle while would wake an idle server.
+/// Threads that read and write files, so that a slow disk does not stop the network.
 const BLOCKING_THREADS: usize = 16;
+/// They leave soon after the last request, so that an idle server is one sleeping thread and wakes for nothing.
+const BLOCKING_STAY: Duration = Duration::from_millis(500);
 
 /// The interface name in captures.
 const CAPTURE_NAME: &str = "linger";
@@ -27,7 +28,7 @@ pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
-        .thread_keep_alive(Duration::from_secs(86_400))
+        .thread_keep_alive(BLOCKING_STAY)
         .build()
         .map_err(|error| Error::failed(format!("cannot start the runtime: {}", plain(&error))))
 }

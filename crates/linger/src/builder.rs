@@ -8,6 +8,7 @@ use linger_device::Device;
 use linger_proto::{Host, HostConfig, InterfaceConfig, Secret, TraceEvent};
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Describes a stack. Made by [`Net::builder`].
@@ -47,6 +48,16 @@ impl NetBuilder {
         };
         self.interfaces.push((Box::new(device), config));
         self
+    }
+
+    /// The short form of [`NetBuilder::interface`]: one address, with the length of its prefix in bits, and everything
+    /// else reachable through there too.
+    #[must_use]
+    pub fn address(self, device: impl Device, ours: impl Into<IpAddr>, prefix: u8) -> Self {
+        self.interface(
+            device,
+            InterfaceConfig { addresses: vec![(ours.into(), prefix)], ..InterfaceConfig::default() },
+        )
     }
 
     /// The secret that initial sequence numbers, ports and hash keys derive from. Default: drawn from the operating

@@ -31,6 +31,8 @@ const ROUNDS_PER_TURN: u32 = 16;
 const SENDS_PER_ROUND: u32 = 64;
 /// How long the last frames of a shutdown may wait for a device that has no room.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// How often a stack that nobody holds any more is asked whether it still has anything to do.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A device and the interface that it serves.
 pub(crate) struct Port {
@@ -72,6 +74,8 @@ pub struct Driver {
     armed: Option<Instant>,
     /// When the last frames of a shutdown are given up.
     flush_until: Option<Instant>,
+    /// With every handle gone: when to see whether anything is left to do.
+    look_again: Option<Instant>,
 }
 
 impl fmt::Debug for Driver {
@@ -116,6 +120,7 @@ impl Driver {
             sleep: None,
             armed: None,
             flush_until: None,
+            look_again: None,
         }
     }
 
@@ -233,14 +238,18 @@ impl Driver {
             let until = *self.flush_until.get_or_insert(now + FLUSH_LIMIT);
             return sent == Sent::All || now >= until;
         }
-        let nothing_due = sent == Sent::All && core.host.poll_timeout().is_none();
-        nothing_due && self.shared.is_abandoned() && is_empty(&core.host.snapshot(now))
+        // Looking is dear where there are many TIME-WAITs, so not at every turn.
+        if !self.shared.is_abandoned() || self.look_again.is_some_and(|at| now < at) {
+            return false;
+        }
+        self.look_again = Some(now + LOOK_AGAIN);
+        sent == Sent::All && is_empty(&core.host.snapshot(now))
     }
 
     /// Sleeps until the host's next timeout. `Ready` when it has come.
     fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let core = self.shared.lock();
-        let due = [core.host.poll_timeout(), self.flush_until].into_iter().flatten().min();
+        let due = [core.host.poll_timeout(), self.flush_until, self.look_again].into_iter().flatten().min();
         if due != self.armed {
             let wake_at = due.map_or_else(far_future, |due| core.clock().wake_at(due));
             match &mut self.sleep {

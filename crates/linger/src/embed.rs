@@ -10,7 +10,8 @@
 //!    events themselves and pass each on to [`Embedded::handle_event`]);
 //! 3. advance the [`Clock`], if it is [`Clock::Manual`].
 
-use crate::clock::Clock;
+pub use crate::clock::Clock;
+
 use crate::error::StackEnded;
 use crate::net::Net;
 use crate::shared::{Core, Handle, Pump, Shared};
@@ -43,15 +44,15 @@ impl Embedded {
         let mut core = self.shared.lock();
         let now = core.now();
         core.pump_looks();
-        pump(&mut core.host, now)
+        let inner = &mut *core;
+        // What waits for room in the send queue looks again, in case `pump` takes from it.
+        inner.wakes.extend(inner.datagram_room.drain());
+        pump(&mut inner.host, now)
     }
 
     /// Takes every event that the host has and wakes the tasks that wait for it.
     pub fn dispatch_events(&self) {
-        let mut core = self.shared.lock();
-        core.dispatch_events();
-        let core = &mut *core;
-        core.wakes.extend(core.datagram_room.drain());
+        self.shared.lock().dispatch_events();
     }
 
     /// Wakes the tasks that wait for one event which the caller took from the host.

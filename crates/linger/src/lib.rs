@@ -4,24 +4,25 @@
 //! a capture around either. Two stacks in one process, without any privilege:
 //!
 //! ```
-//! use linger::{Channel, InterfaceConfig, Net};
+//! use linger::{Net, device::{Capabilities, Channel}};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let (left, right) = Channel::pair();
-//!     let server = Net::builder().interface(left, InterfaceConfig::at("10.0.0.1/24")?).spawn()?;
-//!     let client = Net::builder().interface(right, InterfaceConfig::at("10.0.0.2/24")?).spawn()?;
+//!     let able = Capabilities { mtu: 1500, checksum_offload: true, segmentation_offload: true };
+//!     let (left, right) = Channel::pair(64, able);
+//!     let server = Net::builder().address(left, [10, 0, 0, 1], 24).spawn()?;
+//!     let client = Net::builder().address(right, [10, 0, 0, 2], 24).spawn()?;
 //!     let listener = server.listen(([10, 0, 0, 1], 80)).await?;
 //!     let mut ours = client.connect(([10, 0, 0, 1], 80)).await?;
 //!     let (mut theirs, _peer) = listener.accept().await?;
 //!     ours.write_all(b"hello").await?;
-//!     ours.shutdown().await?;
+//!     ours.shutdown().await?; // FIN after the text: the end of it for the reader
 //!     let mut text = String::new();
 //!     theirs.read_to_string(&mut text).await?;
 //!     assert_eq!(text, "hello");
-//!     let (server_side, client_side) = tokio::join!(theirs.close(), ours.close());
-//!     Ok(server_side.and(client_side)?)
+//!     tokio::try_join!(theirs.close(), ours.close())?; // both sides say that it closed in order
+//!     Ok(())
 //! }
 //! ```
 //!

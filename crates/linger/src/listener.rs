@@ -89,7 +89,6 @@ impl Drop for TcpListener {
         let Some(mut queue) = core.listeners.remove(&self.id) else { return };
         core.spent.extend(queue.drain());
         core.host.unlisten(now, self.id);
-        core.forget_unaccepted();
         core.output_due();
     }
 }

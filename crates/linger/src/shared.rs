@@ -161,8 +161,6 @@ pub(crate) struct Core {
     clock: Clock,
     latest: Instant,
     pub(crate) slots: HashMap<ConnectionId, Slot, BuildHasherDefault<IdHasher>>,
-    /// Connections that ended while they waited for `accept`.
-    ended_early: BTreeMap<ConnectionId, CloseReason>,
     pub(crate) listeners: BTreeMap<ListenerId, WaitQueue>,
     pub(crate) datagrams: BTreeMap<UdpId, WaitQueue>,
     /// Who waits for room in the send queue of UDP.
@@ -195,7 +193,6 @@ impl Core {
             clock,
             latest: Instant::ZERO,
             slots: HashMap::default(),
-            ended_early: BTreeMap::new(),
             listeners: BTreeMap::new(),
             datagrams: BTreeMap::new(),
             datagram_room: WaitQueue::default(),
@@ -222,11 +219,19 @@ impl Core {
 
     /// An error once the stack has ended or is being shut down.
     pub(crate) fn check_alive(&self) -> Result<(), StackEnded> {
-        match &self.ended {
-            Some(ended) => Err(ended.clone()),
-            None if self.shutdown.is_some() => Err(StackEnded::in_order()),
-            None => Ok(()),
-        }
+        self.check_running()?;
+        self.check_readable()
+    }
+
+    /// An error once the stack has ended: nobody would ever wake who waits.
+    pub(crate) fn check_running(&self) -> Result<(), StackEnded> {
+        self.ended.clone().map_or(Ok(()), Err)
+    }
+
+    /// An error once the stack is being shut down. When it ended in another way, what had been received before can
+    /// still be read.
+    pub(crate) fn check_readable(&self) -> Result<(), StackEnded> {
+        if self.shutdown.is_some() { Err(StackEnded::in_order()) } else { Ok(()) }
     }
 
     /// Whether the stack has ended.
@@ -257,7 +262,8 @@ impl Core {
 
     /// A connection comes into the hands of the application.
     pub(crate) fn adopt(&mut self, id: ConnectionId) {
-        let ended = self.ended_early.remove(&id);
+        // It may have ended while it waited for `accept`.
+        let ended = self.host.ended(id);
         self.slots.insert(id, Slot { ended, ..Slot::default() });
     }
 
@@ -266,12 +272,6 @@ impl Core {
         if let Some(mut slot) = self.slots.remove(&id) {
             self.spent.extend(slot.take_all());
         }
-    }
-
-    /// A listener has gone, and with it the connections that nobody accepted.
-    pub(crate) fn forget_unaccepted(&mut self) {
-        let host = &self.host;
-        self.ended_early.retain(|id, _| host.info(*id).is_some());
     }
 
     /// Moves what the host has to tell to those who wait for it.
@@ -307,9 +307,6 @@ impl Core {
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.ended = Some(reason);
             self.wakes.extend(slot.take_all());
-        } else if self.host.info(id).is_some() {
-            // Ended and still known: it waits for `accept`. An orphan would be forgotten by now.
-            self.ended_early.insert(id, reason);
         }
         self.count_in_shutdown(id, reason);
     }

@@ -5,7 +5,7 @@
 //! the driver end. The connections are not simply let go of, because an orphan cannot be reset at the deadline.
 
 use crate::error::StackEnded;
-use crate::shared::{Core, Handle, Pump, set_waker};
+use crate::shared::{Core, Handle, Pump, Slot, set_waker};
 use linger_proto::{CloseReason, ConnectionId, State};
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -67,15 +67,12 @@ impl Core {
                 shutdown.report.aborted += u64::from(self.abort(id));
                 continue;
             }
-            if self.slots.get(&id).is_none_or(|slot| slot.ended.is_none()) {
+            if self.host.ended(id).is_none() {
                 shutdown.open.insert(id);
             }
         }
-        for slot in self.slots.values_mut() {
-            // `close` goes on waiting for its milestone; everybody else finds out that there is nothing to wait for.
-            self.wakes
-                .extend([slot.read.take(), slot.write.take(), slot.milestone.take()].into_iter().flatten());
-        }
+        // `close` goes on waiting; everybody else finds out that there is nothing to wait for.
+        self.wakes.extend(self.slots.values_mut().flat_map(Slot::take_all));
         let open: Vec<_> = shutdown.open.iter().copied().collect();
         self.shutdown = Some(shutdown);
         for id in open {
@@ -101,11 +98,7 @@ impl Core {
         }
         let now = self.now();
         let Some(mut stream) = self.host.stream(id) else { return };
-        while let Ok(Some(text)) = stream.read_chunk(now, usize::MAX) {
-            if text.is_empty() {
-                break;
-            }
-        }
+        while let Ok(Some(_)) = stream.read_chunk(now, usize::MAX) {}
         self.output_due();
     }
 

@@ -202,6 +202,15 @@ impl Hold {
         Self { handle: handle.clone(), id, local, peer, on_drop: OnDrop::Close }
     }
 
+    /// An error once the stack has ended: how the connection failed before that, if it did.
+    fn check_alive(&self, core: &Core) -> io::Result<()> {
+        let Err(ended) = core.check_alive() else { return Ok(()) };
+        match core.slots.get(&self.id).and_then(|slot| slot.ended) {
+            None | Some(CloseReason::Graceful) => Err(ended.into()),
+            Some(reason) => Err(error::closed(reason)),
+        }
+    }
+
     /// Does something with the connection that cannot fail, if it is still there.
     fn with(&self, call: impl FnOnce(&mut Stream<'_>, Instant)) {
         let mut core = self.handle.lock();
@@ -248,7 +257,7 @@ impl Hold {
             return Poll::Ready(Ok(()));
         }
         let mut core = self.handle.lock();
-        core.check_alive()?;
+        core.check_readable()?;
         let now = core.now();
         let filled = buf.filled().len();
         let result = match core.host.stream(self.id) {
@@ -269,7 +278,7 @@ impl Hold {
 
     pub(crate) fn poll_read_chunk(&self, cx: &Context<'_>, max: usize) -> Poll<io::Result<Option<Bytes>>> {
         let mut core = self.handle.lock();
-        core.check_alive()?;
+        core.check_readable()?;
         let now = core.now();
         let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
         match stream.read_chunk(now, max) {
@@ -286,7 +295,7 @@ impl Hold {
 
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut core = self.handle.lock();
-        core.check_alive()?;
+        self.check_alive(&core)?;
         let now = core.now();
         let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
         let mut written = 0;
@@ -312,7 +321,7 @@ impl Hold {
     pub(crate) fn poll_write_chunk(&self, cx: &Context<'_>, text: &mut Bytes) -> Poll<io::Result<()>> {
         let mut core = self.handle.lock();
         while text.has_remaining() {
-            core.check_alive()?;
+            self.check_alive(&core)?;
             let now = core.now();
             let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
             match stream.write_chunk(now, text) {
@@ -327,7 +336,7 @@ impl Hold {
     /// Closes our half. Doing so twice, or after the connection has ended in order, is no error.
     pub(crate) fn shutdown(&self) -> io::Result<()> {
         let mut core = self.handle.lock();
-        core.check_alive()?;
+        self.check_alive(&core)?;
         let now = core.now();
         let Some(mut stream) = core.host.stream(self.id) else { return Err(gone()) };
         let result = stream.shutdown(now);
@@ -340,8 +349,8 @@ impl Hold {
 
     fn poll_failed(&self, cx: &Context<'_>) -> Poll<io::Error> {
         let mut core = self.handle.lock();
-        if let Err(ended) = core.check_alive() {
-            return Poll::Ready(ended.into());
+        if let Err(error) = self.check_alive(&core) {
+            return Poll::Ready(error);
         }
         match core.slots.get(&self.id).map(|slot| slot.ended) {
             None => Poll::Ready(gone()),
@@ -372,9 +381,6 @@ impl Hold {
         let mut core = self.handle.lock();
         if let Some(reason) = core.slots.get(&self.id).and_then(|slot| slot.ended) {
             return Poll::Ready(reason);
-        }
-        if core.has_ended() {
-            return Poll::Ready(CloseReason::Aborted);
         }
         match wait::<()>(&mut core, self.id, cx, |slot| &mut slot.milestone) {
             Poll::Pending => Poll::Pending,
@@ -411,13 +417,16 @@ fn fill(stream: &mut Stream<'_>, now: Instant, buf: &mut ReadBuf<'_>) -> Result<
     Ok(())
 }
 
-/// Registers the task in a waker slot of a connection.
+/// Registers the task in a waker slot of a connection, unless nobody would ever wake it.
 fn wait<T>(
     core: &mut Core,
     id: ConnectionId,
     cx: &Context<'_>,
     which: impl FnOnce(&mut Slot) -> &mut Option<std::task::Waker>,
 ) -> Poll<io::Result<T>> {
+    if let Err(ended) = core.check_running() {
+        return Poll::Ready(Err(ended.into()));
+    }
     let Some(slot) = core.slots.get_mut(&id) else { return Poll::Ready(Err(gone())) };
     let spent = set_waker(which(slot), cx.waker());
     core.spent.extend(spent);

@@ -223,7 +223,7 @@ impl UdpSockets {
         Ok(UdpId { index, generation: *generation })
     }
 
-    /// Whether a socket may have sent from this address: what an ICMP error must quote to be believed (RFC 5927 §3).
+    /// Whether a datagram to `local` would find a socket: only then did one of ours send from there.
     pub(crate) fn is_bound(&self, local: SocketAddr) -> bool {
         self.lookup(local).is_some()
     }

@@ -11,7 +11,8 @@ use crate::random::{Random, Seed, Stream};
 use crate::schedule::Schedule;
 use bytes::Bytes;
 use linger_proto::{
-    Direction, Frame, FrameTrace, Host, HostConfig, Instant, InterfaceConfig, Secret, TraceEvent, Transmit,
+    Direction, Frame, FrameTrace, Host, HostConfig, Instant, InterfaceConfig, Secret, State, TraceEvent,
+    Transmit,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -397,7 +398,7 @@ impl Sim {
         let mut frame = None;
         while let Some(event) = self.nodes[on.index()].with(Host::poll_trace) {
             match event {
-                TraceEvent::Frame(trace) if trace.direction == direction => frame = Some(trace),
+                TraceEvent::Frame(trace) if trace.direction == direction => frame = Some(ended(trace)),
                 TraceEvent::State { at, tuple, before, after } => {
                     let change = StateChange { at, host: on, tuple, before, after };
                     self.notify(&Observation::State(change));
@@ -470,6 +471,16 @@ impl Sim {
         self.packets += 1;
         packet
     }
+}
+
+/// A connection that has ended is CLOSED, though a listener would take its next SYN: only SYN-RECEIVED goes back to
+/// LISTEN (RFC 9293 Figure 5).
+fn ended(mut trace: FrameTrace) -> FrameTrace {
+    let begins = matches!(trace.before, State::Closed | State::Listen | State::SynReceived);
+    if trace.after == State::Listen && !begins {
+        trace.after = State::Closed;
+    }
+    trace
 }
 
 pub(crate) fn host_id(index: usize) -> HostId {

@@ -2,6 +2,7 @@
 //!
 //! | command | what it does |
 //! |---|---|
+//! | `tour` | one connection in the simulator, every segment explained |
 //! | `serve` | static files on our TCP over a TUN |
 //! | `fetch` | an HTTP client on our TCP over a TUN |
 //! | `run` | a command in a network namespace whose only link leads into linger |
@@ -9,6 +10,7 @@
 pub(crate) mod fetch;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod tour;
 
 /// What every command that needs a TUN or a namespace answers elsewhere.
 #[cfg(not(target_os = "linux"))]

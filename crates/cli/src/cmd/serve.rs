@@ -55,13 +55,13 @@ Exit status: 0 after Ctrl-C; 1 when the link fails; 2 wrong call or permission."
 
 /// Runs the command.
 #[cfg(target_os = "linux")]
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     linux::run(args)
 }
 
 /// Says that this needs Linux.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn run(_args: Args) -> Result<ExitCode> {
+pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
     crate::cmd::needs_linux("serve")
 }
 
@@ -102,7 +102,7 @@ mod linux {
     /// How long requests under way may take after Ctrl-C, and then the closes.
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    pub(super) fn run(args: Args) -> Result<ExitCode> {
+    pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let site = Site::directory(directory(&args.dir)?);
         let capture = args.capture.create()?;
         let runtime = stack::runtime()?;
@@ -120,7 +120,7 @@ mod linux {
             let host = HostConfig { tcp, ..HostConfig::default() };
             let options = Options { host, impairment: args.impairment.clone(), capture, observer: None };
             let stack = Stack::start(&link, tun, options)?;
-            serve(&args, site, &link, stack, interrupts).await
+            serve(args, site, &link, stack, interrupts).await
         })
     }
 
@@ -175,11 +175,13 @@ mod linux {
         if reset > 0 {
             eprintln!("linger: {reset} connections did not close in time and were reset");
         }
-        let lifetime = 2 * args.msl.as_secs();
-        match report.time_wait {
+        // Without TIME-WAIT there is nothing to abandon, though the table may not have been swept yet.
+        let abandoned = if args.msl.is_zero() { 0 } else { report.time_wait };
+        let lifetime = args.msl * 2;
+        match abandoned {
             0 => eprintln!("linger: no TIME-WAIT abandoned"),
-            1 => eprintln!("linger: 1 TIME-WAIT abandoned before its {lifetime} s were over"),
-            n => eprintln!("linger: {n} TIME-WAITs abandoned before their {lifetime} s were over"),
+            1 => eprintln!("linger: 1 TIME-WAIT abandoned before its {lifetime:?} were over"),
+            n => eprintln!("linger: {n} TIME-WAITs abandoned before their {lifetime:?} were over"),
         }
     }
 

@@ -48,6 +48,14 @@ impl AccessLog {
         Ok(Self { shared: Some(shared) })
     }
 
+    /// A log that a test can read.
+    #[cfg(test)]
+    pub(super) fn to_memory() -> (Self, impl Fn() -> String) {
+        let out = tests::Out::default();
+        let log = Self::to(out.clone()).expect("thread");
+        (log, move || out.text())
+    }
+
     /// Appends one line. Never waits for the reader of stdout.
     pub(crate) fn line(&self, line: std::fmt::Arguments<'_>) {
         let Some(shared) = &self.shared else { return };
@@ -116,7 +124,13 @@ mod tests {
 
     /// A reader that can be held up.
     #[derive(Clone, Default)]
-    struct Out(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Out(Arc<Mutex<Vec<u8>>>);
+
+    impl Out {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(lock(&self.0).clone()).expect("text")
+        }
+    }
 
     impl std::io::Write for Out {
         fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
@@ -136,7 +150,7 @@ mod tests {
             log.line(format_args!("line {n}"));
         }
         log.finish();
-        let written = String::from_utf8(lock(&out.0).clone()).expect("text");
+        let written = out.text();
         let expected: String = (0..1000).map(|n| format!("line {n}\n")).collect();
         assert_eq!(written, expected);
     }
@@ -154,7 +168,7 @@ mod tests {
         assert!(waiting <= WAITING_MAX + long.len() + 1, "{waiting}");
         drop(held);
         log.finish();
-        let written = String::from_utf8(lock(&out.0).clone()).expect("text");
+        let written = out.text();
         assert!(written.contains("requests not logged"), "{}", written.len());
     }
 }

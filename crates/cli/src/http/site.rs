@@ -58,8 +58,10 @@ impl Site {
         };
         response.headers_mut().insert(header::SERVER, SERVER);
         let status = response.status();
+        let promised = promised_octets(&method, &response);
         response.map(|inner| Logged {
-            complete: method == Method::HEAD || inner.is_end_stream(),
+            promised,
+            complete: inner.is_end_stream(),
             inner,
             octets: 0,
             entry: Entry { log: log.clone(), peer, method, path, status, started },
@@ -89,6 +91,16 @@ where
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => in_words(StatusCode::FORBIDDEN),
         Err(_) => in_words(StatusCode::INTERNAL_SERVER_ERROR),
     }
+}
+
+/// How long the body is to be, where that is known: what Content-Length says, and nothing after HEAD.
+fn promised_octets(method: &Method, response: &Response<Body>) -> Option<u64> {
+    if method == Method::HEAD {
+        return Some(0);
+    }
+    let length =
+        response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.or_else(|| response.body().size_hint().exact())
 }
 
 fn from_page<B>(page: &'static str, request: &Request<B>) -> Response<Body> {
@@ -123,6 +135,7 @@ fn text(octets: Bytes) -> Body {
 pub(crate) struct Logged {
     inner: Body,
     octets: u64,
+    promised: Option<u64>,
     complete: bool,
     entry: Entry,
 }
@@ -149,8 +162,6 @@ impl hyper::body::Body for Logged {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 self.octets += u64::try_from(length).unwrap_or(u64::MAX);
-                // hyper stops asking once Content-Length is reached, so the end may never be polled for.
-                self.complete |= self.inner.is_end_stream() || self.inner.size_hint().exact() == Some(0);
             }
             Poll::Ready(None) => self.complete = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
@@ -171,7 +182,9 @@ impl Drop for Logged {
     fn drop(&mut self) {
         let Entry { log, peer, method, path, status, started } = &self.entry;
         let millis = started.elapsed().as_secs_f64() * 1e3;
-        let note = if self.complete { "" } else { " broken off" };
+        // hyper stops asking once Content-Length is reached, so the end may never have been polled for.
+        let whole = self.complete || self.promised.is_some_and(|promised| self.octets >= promised);
+        let note = if whole { "" } else { " broken off" };
         let (status, octets) = (status.as_u16(), self.octets);
         log.line(format_args!("{peer} {method} {path} {status} {octets} {millis:.1}ms{note}"));
     }

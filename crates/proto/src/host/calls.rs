@@ -51,11 +51,14 @@ impl Host {
 
     /// Takes the longest-waiting connection of a listener.
     pub fn accept(&mut self, listener: ListenerId) -> Option<ConnectionId> {
-        let index = self
-            .listeners
-            .get_checked_mut(listener.index, listener.generation)
-            .and_then(|listener| listener.accept_queue.pop_front())?;
-        Some(self.id_of(index))
+        loop {
+            let listener = self.listeners.get_checked_mut(listener.index, listener.generation)?;
+            let id = listener.accept_queue.pop_front()?;
+            // Events name a connection before `accept` does, so it may be gone already.
+            if self.connection(id).is_some() {
+                return Some(id);
+            }
+        }
     }
 
     /// Stops listening. Half-open connections are forgotten, connections that wait for `accept` are reset.

@@ -140,6 +140,7 @@ impl Host {
         let echo = self.config.echo;
         match self.icmp.handle(now, interface, packet, bytes, &self.interfaces, &mut self.outbox, echo)? {
             IcmpOutcome::TcpError { tuple, seq, error } => self.icmp_for_tcp(now, &tuple, seq, error),
+            // Anybody can forge a quotation; one that names no socket of ours lowers nothing.
             IcmpOutcome::UdpError { tuple, .. } if !self.udp.is_bound(tuple.local) => {
                 Err(DropReason::IcmpUnrelated)
             }

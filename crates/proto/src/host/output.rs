@@ -9,7 +9,7 @@ use crate::tcp::seq::{SeqNum, octets};
 use crate::trace::{Direction, FrameTrace, TraceEvent};
 use crate::wire::checksum::Sum;
 use crate::wire::ip::{IpRepr, PROTOCOL_TCP, emit_header};
-use crate::wire::tcp::{self, Flags, Header};
+use crate::wire::tcp::{self, Flags, Header, Timestamp};
 use crate::{Checksum, FourTuple, Instant, InterfaceId, State, Transmit};
 use core::num::NonZeroU16;
 
@@ -51,11 +51,13 @@ impl Host {
         seg: &crate::tcp::segment::Segment,
         before: State,
     ) {
-        let header = if seg.has(Flags::ACK) {
+        let mut header = if seg.has(Flags::ACK) {
             Header { seq: seg.ack, flags: Flags::RST, ..Header::default() }
         } else {
             Header { seq: SeqNum(0), ack: seg.end(), flags: Flags::RST.with(Flags::ACK), ..Header::default() }
         };
+        // RFC 7323 §3.2 [7323-22]
+        header.options.timestamp = seg.timestamp().map(|ts| Timestamp { val: 0, ecr: ts.val });
         self.reply(key, interface, header, before);
     }
 

@@ -14,7 +14,7 @@ use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::wire::tcp::{Flags, Header, Timestamp};
-use crate::{DropReason, Instant, InterfaceId, ListenerId};
+use crate::{ConnectionId, DropReason, Instant, InterfaceId, ListenerId};
 use alloc::boxed::Box;
 use core::ops::ControlFlow;
 use core::time::Duration;
@@ -179,13 +179,13 @@ impl Host {
             self.remove_covered(&key);
         }
         let phase = Phase::Synchronized(Box::new(tcb));
-        let (connection, _) =
+        let (connection, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::SynReceived));
         self.own(&key, Found::Connection(connection));
-        let generation = self.listeners.generation(listener).unwrap_or(0);
         if let Some(listening) = self.listeners.get_mut(listener) {
-            listening.accept_queue.push_back(connection);
+            listening.accept_queue.push_back(ConnectionId { index: connection, generation });
         }
+        let generation = self.listeners.generation(listener).unwrap_or(0);
         self.counters.accepted += 1;
         self.events.push_back(Event::Incoming(ListenerId { index: listener, generation }));
         self.note_state(now, connection);

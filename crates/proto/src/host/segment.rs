@@ -276,7 +276,7 @@ impl Host {
         if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index)
             && tcb.lower_mss(mtu.saturating_sub(headers(key.is_ipv6())))
         {
-            tcb.recovery.resend(tcb.snd.una, tcb.snd.nxt);
+            tcb.send_again();
         }
         self.settle(now, index);
     }

@@ -41,6 +41,17 @@ impl Host {
         self.mark_dirty(index);
     }
 
+    /// The application has read: the peer hears of the room when that is worth a segment.
+    pub(super) fn update_window(&mut self, now: Instant, index: u32) {
+        let pressed = self.pressed();
+        if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index)
+            && window::update_due(tcb, pressed)
+        {
+            tcb.ack_now();
+            self.settle(now, index);
+        }
+    }
+
     fn wake(&mut self, index: u32, wake: Wake) {
         let id = self.id_of(index);
         if wake.readable {
@@ -235,7 +246,7 @@ impl Host {
 
 /// An ACK of all that has arrived, from where we stand.
 fn bare_ack(tcb: &Tcb, now: Instant) -> Header {
-    let mut header = Header { seq: tcb.snd.nxt, ack: tcb.rcv.nxt, flags: Flags::ACK, ..Header::default() };
+    let mut header = Header { seq: tcb.bare_seq(), ack: tcb.rcv.nxt, flags: Flags::ACK, ..Header::default() };
     header.wnd = u16::try_from(tcb.rcv.wnd() >> tcb.rcv_shift).unwrap_or(u16::MAX);
     header.options.timestamp = tcb.ts.map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
     header

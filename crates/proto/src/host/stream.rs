@@ -7,7 +7,6 @@ use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Over, Phase};
 use crate::tcp::error::{CloseReason, ReadError, WriteError};
-use crate::tcp::sends::window;
 use crate::tcp::seq::octets;
 use crate::{ConnectionId, Instant, OwnerId};
 use alloc::boxed::Box;
@@ -49,7 +48,6 @@ impl<'h> Stream<'h> {
         now: Instant,
         take: impl FnOnce(&mut RecvBuffer) -> Option<T>,
     ) -> Result<Option<T>, ReadError> {
-        let pressed = self.host.pressed();
         let index = self.id.index;
         let Some(connection) = self.host.connections.get_mut(index) else {
             return Err(ReadError::Ended(CloseReason::Aborted));
@@ -66,14 +64,8 @@ impl<'h> Stream<'h> {
                     tcb.recv = None;
                 }
                 let after = charge(tcb);
-                let update = window::update_due(tcb, pressed);
-                if update {
-                    tcb.ack_now();
-                }
                 self.host.recharge(before, after);
-                if update {
-                    self.host.settle(now, index);
-                }
+                self.host.update_window(now, index);
                 Ok(taken)
             }
             Phase::Over(over) => {

@@ -14,7 +14,7 @@ const AGE_MAX: Duration = Duration::from_secs(600);
 /// No path of IPv6 carries less (RFC 8200 §5).
 const MTU_MIN_V6: u16 = 1280;
 
-/// Deviation, RFC 791: a path of IPv4 may carry as little as 68 octets, but a report of less than 552 is taken as
+/// Deviation, RFC 791 §3.2: a path of IPv4 may carry as little as 68 octets, but a report of less than 552 is taken as
 /// 552, as Linux does (`min_pmtu`), since forged reports would otherwise make us send crumbs.
 const MTU_MIN_V4: u16 = 552;
 

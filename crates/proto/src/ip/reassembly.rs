@@ -125,16 +125,22 @@ impl Reassembly {
         whole.assemble().map(Some)
     }
 
-    /// Forgets the packets whose time is over; returns how many.
+    /// Forgets the packets whose time is over; returns how many of them lacked only fragments.
+    ///
+    /// Deviation, RFC 1122 §3.3.2, RFC 8200 §4.5: no ICMP time exceeded is sent for them; the sender is left to its
+    /// own timers, because the frames that such an error must quote would have to be kept for nothing else.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> u32 {
-        let before = self.partials.len();
+        let mut expired = 0;
         let octets = &mut self.octets;
         self.partials.retain(|partial| {
             let keep = partial.expires_at > now;
-            *octets -= if keep { 0 } else { partial.octets };
+            if !keep {
+                *octets -= partial.octets;
+                expired += u32::from(!partial.refused);
+            }
             keep
         });
-        u32::try_from(before - self.partials.len()).unwrap_or(u32::MAX)
+        expired
     }
 
     /// When the next packet's time is over.

@@ -22,6 +22,8 @@ use alloc::sync::Arc;
 pub(crate) struct SendSpace {
     /// Oldest unacknowledged sequence number.
     pub(crate) una: SeqNum,
+    /// The sequence number after the last segment that was sent small: while it is not acknowledged, Nagle holds the next.
+    pub(crate) small_end: SeqNum,
     /// Next new sequence number to send.
     pub(crate) nxt: SeqNum,
     /// The peer's window.
@@ -148,6 +150,7 @@ impl Tcb {
         Self {
             snd: SendSpace {
                 una,
+                small_end: una,
                 nxt: una,
                 wnd: agreed.snd_wnd,
                 max_wnd: agreed.snd_wnd,
@@ -159,7 +162,7 @@ impl Tcb {
             holder: Holder::Application,
             timers: Timers::new(now, config.keepalive.as_ref()),
             rtt: if agreed.syn_repeated { Rtt::after_repeated_syn() } else { Rtt::new() },
-            recovery: Recovery::new(una),
+            recovery: Recovery::new(agreed.iss),
             congestion: Reno::new(mss),
             ts,
             timed: None,
@@ -207,6 +210,15 @@ impl Tcb {
         self.snd.nxt.since(self.snd.una)
     }
 
+    /// The sequence number for segments that take no room: SND.NXT, unless that lies beyond the window, where the peer
+    /// would not accept it. A probe of a closed window leaves it there, and so does a window that shrank.
+    pub(crate) fn bare_seq(&self) -> SeqNum {
+        let beyond = self.outstanding().saturating_sub(self.snd.wnd);
+        // Rounding by the window's scale may hide so much of what the peer takes (RFC 7323 §2.4).
+        let hidden = if self.snd.wnd == 0 { 1 } else { 1 << self.snd_shift };
+        if beyond < hidden { self.snd.nxt } else { self.snd.una + self.snd.wnd.saturating_sub(1) }
+    }
+
     /// Our clock as the peer sees it.
     pub(crate) fn ts_val(&self, now: Instant) -> u32 {
         millis32(now).wrapping_add(self.ts.map_or(0, |ts| ts.offset))
@@ -215,6 +227,14 @@ impl Tcb {
     /// An acknowledgment leaves when the batch is done.
     pub(crate) fn ack_now(&mut self) {
         self.ack_due = AckDue::Now;
+    }
+
+    /// Everything in flight has to be sent again, though not because of congestion.
+    pub(crate) fn send_again(&mut self) {
+        if self.recovery.in_fast_recovery() {
+            self.congestion.on_recovered(self.outstanding(), self.mss);
+        }
+        self.recovery.resend(self.snd.una, self.snd.nxt);
     }
 
     /// The path carries packets of `mtu` octets at most. True when segments in flight are now too large.

@@ -4,10 +4,12 @@ use crate::Instant;
 use crate::tcp::arrives::Stop;
 use crate::tcp::config::KeepAlive;
 use crate::tcp::congestion::{Congestion, Controller as _};
-use crate::tcp::recovery::rtt::Rtt;
 use crate::tcp::tcb::{AckDue, Tcb};
 use core::ops::ControlFlow;
 use core::time::Duration;
+
+/// Shorter times between two probes are taken for this.
+const KEEPALIVE_MIN: Duration = Duration::from_millis(1);
 
 /// What the retransmission timer is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +82,12 @@ impl Timers {
 /// The earliest deadline of a connection.
 pub(crate) fn next_deadline(tcb: &Tcb) -> Instant {
     let timers = &tcb.timers;
-    timers.retransmit_at.min(timers.ack_at).min(timers.keepalive_at).min(tcb.holder.until())
+    timers
+        .retransmit_at
+        .min(timers.ack_at)
+        .min(timers.keepalive_at)
+        .min(tcb.holder.until())
+        .min(give_up_at(tcb))
 }
 
 /// Lets every timer that is due expire.
@@ -91,11 +98,11 @@ pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
             tcb.ack_now();
         }
     }
-    if tcb.holder.until() <= now {
+    if tcb.holder.until() <= now || give_up_at(tcb) <= now {
         return ControlFlow::Break(Stop::TimedOut);
     }
     if tcb.timers.retransmit_at <= now {
-        retransmission_or_persist(tcb, now)?;
+        retransmission_or_persist(tcb, now);
     }
     if tcb.timers.keepalive_at <= now {
         keepalive(tcb, now)?;
@@ -105,29 +112,27 @@ pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
 
 /// The user timeout bounds how long the peer may leave text unacknowledged (RFC 9293 MUST-20, MUST-21).
 fn give_up_at(tcb: &Tcb) -> Instant {
-    tcb.timers.silent_since + tcb.config.user_timeout
+    match tcb.timers.waiting {
+        Waiting::No => Instant::FAR_FUTURE,
+        Waiting::Ack | Waiting::Window => tcb.timers.silent_since + tcb.config.user_timeout,
+    }
 }
 
-fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
-    if now >= give_up_at(tcb) {
-        return ControlFlow::Break(Stop::TimedOut);
-    }
+fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) {
     // A closed window is not a loss: the peer answers, and the connection stays (RFC 9293 MUST-37).
     if tcb.snd.wnd == 0 || tcb.timers.waiting == Waiting::Window {
         tcb.timers.probe_due = true;
     } else {
         // RFC 6298 §5.4-5.7; RFC 5681 §3.1 for the threshold, halved once for one flight.
         let in_flight = tcb.recovery.in_flight(tcb.snd.una, tcb.snd.nxt);
-        if tcb.rtt.backoff() == 0 {
+        if tcb.recovery.on_timeout(tcb.snd.una, tcb.snd.nxt) {
             tcb.congestion.on_congestion(Congestion::Timeout, in_flight, tcb.mss);
         }
-        tcb.recovery.on_timeout(tcb.snd.una, tcb.snd.nxt);
         tcb.timed = None;
     }
     tcb.rtt.back_off();
     let rto = tcb.rtt.rto(&tcb.config);
-    tcb.timers.retransmit_at = (now + rto).min(give_up_at(tcb));
-    ControlFlow::Continue(())
+    tcb.timers.retransmit_at = now + rto;
 }
 
 /// RFC 9293 §3.8.4: probes an idle peer, and gives up when none of them is answered.
@@ -144,21 +149,24 @@ fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
         tcb.timers.probes += 1;
         tcb.timers.keepalive_due = true;
     }
-    tcb.timers.keepalive_at = now + config.interval;
+    tcb.timers.keepalive_at = now + config.interval.max(KEEPALIVE_MIN);
     ControlFlow::Continue(())
 }
 
 /// A segment of the peer arrived: it lives.
 pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
     if let Some(config) = &tcb.config.keepalive {
-        tcb.timers.keepalive_at = now + config.idle;
+        tcb.timers.keepalive_at = now + config.idle.max(KEEPALIVE_MIN);
         tcb.timers.probes = 0;
     }
 }
 
 /// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3).
 pub(crate) fn progress(tcb: &mut Tcb, now: Instant) {
-    Rtt::reset_backoff(&mut tcb.rtt);
+    // Otherwise the doubling lasts until there is a sample (Karn's algorithm, RFC 6298 §5 [6298-18]).
+    if tcb.snd.wnd == 0 {
+        tcb.rtt.reset_backoff();
+    }
     tcb.timers.silent_since = now;
     if tcb.outstanding() == 0 {
         tcb.timers.stop();

@@ -14,6 +14,9 @@ pub mod ip;
 pub mod tcp;
 pub mod udp;
 
+#[cfg(test)]
+mod tests;
+
 /// The 16-bit field at `at`, where there is one.
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_be_bytes)

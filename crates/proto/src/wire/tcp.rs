@@ -123,20 +123,6 @@ pub struct Header {
     pub len: usize,
 }
 
-fn be16(bytes: &[u8], at: usize) -> u16 {
-    match bytes.get(at..at + 2) {
-        Some(&[a, b]) => u16::from_be_bytes([a, b]),
-        _ => 0,
-    }
-}
-
-fn be32(bytes: &[u8], at: usize) -> u32 {
-    match bytes.get(at..at + 4) {
-        Some(&[a, b, c, d]) => u32::from_be_bytes([a, b, c, d]),
-        _ => 0,
-    }
-}
-
 /// Reads the header at the front of `segment`. The checksum is the caller's business.
 ///
 /// # Errors
@@ -149,13 +135,13 @@ pub fn parse(segment: &[u8]) -> Result<Header, DropReason> {
     }
     let options = segment.get(HEADER_LEN..len).ok_or(DropReason::TcpDataOffset)?;
     let header = Header {
-        source: be16(fixed, 0),
-        destination: be16(fixed, 2),
-        seq: SeqNum(be32(fixed, 4)),
-        ack: SeqNum(be32(fixed, 8)),
+        source: u16::from_be_bytes([fixed[0], fixed[1]]),
+        destination: u16::from_be_bytes([fixed[2], fixed[3]]),
+        seq: SeqNum(u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]])),
+        ack: SeqNum(u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]])),
         flags: Flags(fixed[13]),
-        wnd: be16(fixed, 14),
-        urgent: be16(fixed, 18),
+        wnd: u16::from_be_bytes([fixed[14], fixed[15]]),
+        urgent: u16::from_be_bytes([fixed[18], fixed[19]]),
         options: parse_options(options)?,
         len,
     };
@@ -199,8 +185,10 @@ fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), Drop
         (3, &[shift]) => options.window_scale = Some(shift.min(14)),
         (4, &[]) => options.sack_permitted = true,
         (5, blocks) if !blocks.is_empty() && blocks.len().is_multiple_of(8) => {
-            for block in blocks.chunks_exact(8) {
-                let _ = options.sack.try_push((SeqNum(be32(block, 0)), SeqNum(be32(block, 4))));
+            // The header has room for four; a fifth cannot come.
+            for &[a, b, c, d, e, f, g, h] in blocks.as_chunks().0.iter().take(4) {
+                let (left, right) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+                options.sack.push((SeqNum(left), SeqNum(right)));
             }
         }
         (8, &[a, b, c, d, e, f, g, h]) => {

@@ -50,7 +50,7 @@ fn common() -> Vec<Case> {
             seq: peer.seq + 9,
             ..peer.header(Flags::SYN.with(Flags::ACK))
         }),
-        ("SYN outside the window", OutOfWindow, ACK, |peer| Header {
+        ("SYN outside the window", SynChallenged, ACK, |peer| Header {
             seq: peer.seq + (1 << 30),
             ..peer.header(Flags::SYN)
         }),

@@ -169,13 +169,11 @@ fn arrow(segment: &SegmentRow, line: &Line, words: &dyn Wording) -> String {
         (_, Part::Departure) | (Fate::OnTheWay, _) => "···".to_owned(),
         _ => "─▶".to_owned(),
     };
-    let mut label = label(segment, words);
-    if line.part == Part::Arrival
-        && let Some(departed) = line.departed
-    {
-        let words = if segment.copy > 0 { words.copy_of(departed) } else { words.arrival_of(departed) };
-        label = format!("{label} ({words})");
-    }
+    let label = match line.departed {
+        Some(departed) if segment.copy > 0 => format!("{} ({})", brief(segment), words.copy_of(departed)),
+        Some(departed) => format!("{} ({})", brief(segment), words.arrival_of(departed)),
+        None => label(segment, words),
+    };
     let start = if line.part == Part::Arrival { "···" } else { "──" };
     let label = cut(&label, ARROW.saturating_sub(width(start) + width(&end) + 2));
     let fill = ARROW.saturating_sub(width(start) + width(&end) + width(&label) + 2);
@@ -193,6 +191,13 @@ fn mirrored(end: &str) -> String {
         Some(words) => format!("{words} ✗─"),
         None => end.to_owned(),
     }
+}
+
+/// What tells a segment from others.
+fn brief(row: &SegmentRow) -> String {
+    let text = row.segment.text.len();
+    let length = if text > 0 { format!(" len {text}") } else { String::new() };
+    format!("{} seq {}{length}", row.segment.flags(), row.relative.0)
 }
 
 /// What a segment says: control bits, numbers, text, options of a SYN, the HTTP line.

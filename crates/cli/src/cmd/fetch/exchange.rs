@@ -48,15 +48,19 @@ pub(super) async fn get(net: &Net, url: &Url, candidates: &[SocketAddr]) -> Resu
 }
 
 async fn connect(net: &Net, url: &Url, candidates: &[SocketAddr]) -> Result<TcpStream> {
-    let mut last = String::from("it has no address");
+    let mut last = format!("'{}' has no address", url.host());
     for &remote in candidates {
         match net.connect(remote).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = format!("{remote}: {}", explain(&error)),
+            Err(error) => last = format!("cannot connect to {}{remote}: {}", by_name(url), explain(&error)),
         }
     }
-    let host = url.host_field();
-    Err(Error::failed(format!("cannot connect to {host}: {last}")))
+    Err(Error::failed(last))
+}
+
+/// The name an address came from, for messages.
+fn by_name(url: &Url) -> String {
+    if url.literal().is_some() { String::new() } else { format!("{} at ", url.host()) }
 }
 
 /// What a failed connect means and what to do.

@@ -72,13 +72,13 @@ Exit status: 0 fetched; 1 unreachable, refused, timed out or answered with an HT
 
 /// Runs the command.
 #[cfg(target_os = "linux")]
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    linux::run(&args)
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    linux::run(args)
 }
 
 /// Says that this needs Linux.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn run(_args: Args) -> Result<ExitCode> {
+pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
     crate::cmd::needs_linux("fetch")
 }
 

@@ -41,15 +41,15 @@ pub(crate) struct Args {
     #[arg(short, long)]
     quiet: bool,
 
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+
     #[command(flatten)]
     capture: CaptureArgs,
 
     #[command(flatten)]
     impairment: ImpairmentArgs,
-
-    /// The command and its arguments
-    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    command: Vec<OsString>,
 }
 
 const EXAMPLES: &str = "\
@@ -58,18 +58,18 @@ Examples:
   linger run --serve ./public --delay 20ms --loss 1% -- wrk -c 10 http://linger.test/
   linger run --rate 100mbit --pcap out.pcapng -- bash      a shell to play in
 
-Exit status: that of COMMAND, 128 + N when signal N killed it, 127 when it is not found, 126 when it cannot be
-executed; 2 when linger itself was called wrongly or may not make the namespace.";
+Exit status: that of COMMAND, 128 + N when signal N killed it, 127 when it is not found,
+126 when it cannot be executed; 2 when linger itself was called wrongly or may not make the namespace.";
 
 /// Runs the command.
 #[cfg(target_os = "linux")]
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     linux::run(args)
 }
 
 /// Says that this needs Linux.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn run(_args: Args) -> Result<ExitCode> {
+pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
     crate::cmd::needs_linux("run")
 }
 
@@ -98,7 +98,7 @@ mod linux {
         <h1>It works</h1>\n<p>This page came over linger's own TCP. \
         Serve a directory of yours with <code>linger run --serve DIR -- COMMAND</code>.</p>\n</html>\n";
 
-    pub(super) fn run(args: Args) -> Result<ExitCode> {
+    pub(super) fn run(args: &Args) -> Result<ExitCode> {
         // The order matters: files are opened where the user is, namespaces are entered while there is one thread,
         // the TUN and everything threaded come after that.
         let site = match &args.serve {

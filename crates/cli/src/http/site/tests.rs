@@ -95,3 +95,30 @@ async fn the_built_in_page_is_only_at_the_root() {
     assert_eq!(ask(&site, Method::GET, "/x", None).await.0, StatusCode::NOT_FOUND);
     assert_eq!(ask(&site, Method::POST, "/", None).await.0, StatusCode::METHOD_NOT_ALLOWED);
 }
+
+#[tokio::test]
+async fn log_tells_a_whole_answer_from_one_that_broke_off() {
+    let scratch = Scratch::new("log");
+    let (log, lines) = AccessLog::to_memory();
+    let ask = |path: &'static str| {
+        let site = scratch.site();
+        let log = log.clone();
+        let request = Request::get(path).body(Empty::<Bytes>::new()).expect("request");
+        async move { site.answer(request, peer(), &log).await.into_body() }
+    };
+    // As hyper does: it takes what Content-Length promised and does not ask for the end.
+    let mut whole = ask("/ten.txt").await;
+    whole.frame().await.expect("a frame").expect("its octets");
+    drop(whole);
+    drop(ask("/ten.txt?again").await);
+    log.finish();
+    let text = lines();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(
+        lines[0].starts_with("10.7.0.1:40000 GET /ten.txt 200 10 ") && lines[0].ends_with("ms"),
+        "{text}"
+    );
+    assert!(lines[1].starts_with("10.7.0.1:40000 GET /ten.txt?again 200 0 "), "{text}");
+    assert!(lines[1].ends_with("broken off"), "{text}");
+}

@@ -1,15 +1,21 @@
 //! Two hosts on a wire under a virtual clock: the tests of the state machine that need no simulator.
 //!
 //! - `mod`: the [`Pair`]
+//! - `solo`: one host whose peer is played by the test
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
+//! - `resets`: RST and SYN in every state
+//! - `windows`: closed, tiny, shrinking and scaled windows
 
 mod lifecycle;
+mod resets;
+mod solo;
+mod windows;
 
 use crate::wire::ip::{self, IpRepr, PROTOCOL_TCP};
 use crate::wire::tcp::{self, Flags, Header};
 use crate::{
     ConnectConfig, ConnectionId, Event, FourTuple, Frame, Host, HostConfig, Instant, InterfaceConfig,
-    InterfaceId, ListenConfig, ListenerId, Secret, State, Transmit,
+    InterfaceId, ListenConfig, ListenerId, Secret, SeqNum, State, Transmit,
 };
 use alloc::collections::VecDeque;
 use alloc::vec;

@@ -37,9 +37,12 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow
     ControlFlow::Continue(())
 }
 
-/// RFC 5681 §2: outstanding text, no text, no SYN or FIN, the same ACK and the same window.
+/// RFC 5681 §2: outstanding text, no text, no SYN or FIN, the same ACK and the same window. A receiver whose window
+/// grows meanwhile, as Linux's does, is recognised by its SACK blocks: text beyond SND.UNA has arrived (RFC 6675 §2).
 fn is_duplicate(tcb: &Tcb, seg: &Segment, window_before: u32) -> bool {
-    tcb.outstanding() > 0 && seg.len() == 0 && tcb.snd.wnd == window_before && window_before > 0
+    let something_arrived = seg.options.sack.iter().any(|(_, right)| right.after(tcb.snd.una));
+    let same_window = tcb.snd.wnd == window_before && window_before > 0;
+    tcb.outstanding() > 0 && seg.len() == 0 && (same_window || (tcb.sack && something_arrived))
 }
 
 fn duplicate(tcb: &mut Tcb) {
@@ -68,6 +71,7 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
         }
     }
     tcb.snd.una = seg.ack;
+    tcb.snd.small_end = tcb.snd.small_end.max(seg.ack);
     if fin_acked {
         tcb.halves.on_fin_acked();
     }
@@ -128,12 +132,15 @@ fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
         return;
     }
     if before == 0 {
-        tcb.timers.stop();
         tcb.rtt.reset_backoff();
-        // The octet of the probe was thrown away by the closed window, unless the ACK says otherwise.
-        if tcb.outstanding() > 0 {
-            tcb.recovery.resend(tcb.snd.una, tcb.snd.nxt);
+        if tcb.outstanding() == 0 {
+            tcb.timers.stop();
+            return;
         }
+        // What lies beyond a closed window was thrown away, the octet of the probe too, unless the ACK says otherwise.
+        tcb.send_again();
+        let rto = tcb.rtt.rto(&tcb.config);
+        tcb.timers.restart(Waiting::Ack, now, rto);
     }
 }
 

@@ -23,19 +23,27 @@ pub(crate) fn acceptable(rcv_nxt: SeqNum, rcv_wnd: u32, seg: &Segment) -> bool {
 }
 
 pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
-    let rst = seg.has(Flags::RST);
-    paws(tcb, now, seg, rst)?;
     let wnd = tcb.rcv.wnd();
+    if seg.has(Flags::RST) {
+        // An RST is judged by its number alone: neither its text nor its timestamp brings it into the window or keeps
+        // it out (RFC 9293 SHLD-2, MUST-66; RFC 7323 §5.2 [7323-21]; RFC 5961 §3.2 [5961-1]).
+        return if seg.seq == tcb.rcv.nxt || seg.seq.in_window(tcb.rcv.nxt, wnd) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(Stop::Drop(DropReason::RstOutOfWindow))
+        };
+    }
+    paws(tcb, now, seg)?;
+    if seg.has(Flags::SYN) {
+        // Step four answers it, wherever it stands; trimmed, it would pass for text (RFC 5961 §4.2 [5961-5]).
+        return ControlFlow::Continue(());
+    }
     if !acceptable(tcb.rcv.nxt, wnd, seg) {
-        if rst {
-            return ControlFlow::Break(Stop::Drop(DropReason::RstOutOfWindow));
-        }
-        // With a closed window the text is thrown away, but what the segment says about our own text still counts
-        // (RFC 9293 MUST-66).
-        if wnd == 0 && seg.seq == tcb.rcv.nxt && seg.has(Flags::ACK) && !seg.has(Flags::SYN) {
-            seg.text.clear();
-            seg.flags.0 &= !Flags::FIN.0;
-            tcb.ack_now();
+        // Step seven throws the text away that meets a closed window; what the segment says about our own text
+        // counts all the same (RFC 9293 MUST-66).
+        // Deviation, RFC 9293 §3.10.7.4: a FIN at RCV.NXT counts too, because it takes no room in the buffer.
+        if wnd == 0 && seg.seq == tcb.rcv.nxt && seg.has(Flags::ACK) {
+            remember_timestamp(tcb, now, seg);
             return ControlFlow::Continue(());
         }
         let reason = if seg.end().at_or_before(tcb.rcv.nxt) && seg.len() > 0 {
@@ -50,10 +58,9 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
     ControlFlow::Continue(())
 }
 
-fn paws(tcb: &Tcb, now: Instant, seg: &Segment, rst: bool) -> ControlFlow<Stop> {
+fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
     let Some(ts) = &tcb.ts else { return ControlFlow::Continue(()) };
     match seg.timestamp() {
-        _ if rst => ControlFlow::Continue(()),
         // RFC 7323 §3.2 [7323-9]: silently.
         None => ControlFlow::Break(Stop::Drop(DropReason::TimestampMissing)),
         Some(theirs) if SeqNum(theirs.val).before(SeqNum(ts.recent)) => {
@@ -72,7 +79,7 @@ fn remember_timestamp(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     let (Some(ts), Some(theirs)) = (&mut tcb.ts, seg.timestamp()) else { return };
     let newer = !SeqNum(theirs.val).before(SeqNum(ts.recent));
     let void = millis32(now).wrapping_sub(ts.recent_at_ms) > RECENT_VALID_MS;
-    if (newer || void) && seg.seq.at_or_before(ts.last_ack_sent) && !seg.has(Flags::RST) {
+    if (newer || void) && seg.seq.at_or_before(ts.last_ack_sent) {
         ts.recent = theirs.val;
         ts.recent_at_ms = millis32(now);
     }

@@ -4,12 +4,20 @@ use super::Stop;
 use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::segment::Segment;
 use crate::tcp::tcb::{AckDue, Tcb};
+use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use alloc::boxed::Box;
 use core::ops::ControlFlow;
 
 pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     if seg.text.is_empty() || !tcb.halves.may_receive() {
+        return ControlFlow::Continue(());
+    }
+    if tcb.rcv.wnd() == 0 {
+        // A probe of our closed window: the answer says whether it is still closed (RFC 9293 MUST-36).
+        seg.text.clear();
+        seg.flags.0 &= !Flags::FIN.0;
+        tcb.ack_now();
         return ControlFlow::Continue(());
     }
     // Nobody will read it, and a peer that is not told would send into the void (RFC 9293 §3.6.1 [9293-MUST-14]).

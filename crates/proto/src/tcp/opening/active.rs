@@ -5,7 +5,7 @@ use crate::tcp::arrives::{acknowledges_our_syn, sequence_acceptable};
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::config::TcpConfig;
-use crate::tcp::recovery::rtt::INITIAL_RTO;
+use crate::tcp::recovery::rtt::{INITIAL_RTO, RTO_LEAST};
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::{SeqNum, octets};
 use crate::wire::tcp::{Flags, Header};
@@ -118,7 +118,7 @@ impl Opening {
     /// The SYN, or the SYN-ACK of a simultaneous open.
     pub(crate) fn build_syn(&mut self, now: Instant, ts_val: u32) -> Header {
         self.syn_due = false;
-        let rto = (INITIAL_RTO * (1u32 << self.retries.min(16))).min(self.config.rto_max);
+        let rto = (INITIAL_RTO * (1u32 << self.retries.min(16))).min(self.config.rto_max).max(RTO_LEAST);
         self.resend_at = now + rto;
         let wnd = negotiate::syn_window(&self.config);
         let header = Header { seq: self.iss, flags: Flags::SYN, wnd, ..Header::default() };

@@ -1,5 +1,6 @@
 //! LISTEN: a factory of connections, not a connection.
 
+use crate::ConnectionId;
 use crate::tcp::config::{ListenConfig, TcpConfig};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -17,7 +18,7 @@ pub(crate) struct Listener {
     /// As Linux counts it: a queue is full when it is longer than this.
     pub(crate) backlog: u32,
     /// Established connections that wait for `accept`, the longest-waiting first.
-    pub(crate) accept_queue: VecDeque<u32>,
+    pub(crate) accept_queue: VecDeque<ConnectionId>,
     /// Half-open connections of this listener.
     pub(crate) half_open: u32,
 }

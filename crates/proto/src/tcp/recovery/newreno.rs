@@ -11,7 +11,7 @@ enum Phase {
     Open,
     /// Fast recovery, until everything sent before it is acknowledged.
     Fast,
-    /// After a timeout: everything in flight then is sent again, in order.
+    /// After a timeout and the like: everything in flight then is sent again, in order.
     Timeout,
 }
 
@@ -41,11 +41,20 @@ pub(crate) struct Recovery {
     recover: SeqNum,
     rtx_next: SeqNum,
     rtx_until: SeqNum,
+    /// SND.UNA when the timer last expired: the same again is the same loss (RFC 5681 §3.1 [5681-8]).
+    timed_out: Option<SeqNum>,
 }
 
 impl Recovery {
     pub(crate) fn new(iss: SeqNum) -> Self {
-        Self { phase: Phase::Open, duplicates: 0, recover: iss, rtx_next: iss, rtx_until: iss }
+        Self {
+            phase: Phase::Open,
+            duplicates: 0,
+            recover: iss,
+            rtx_next: iss,
+            rtx_until: iss,
+            timed_out: None,
+        }
     }
 
     /// The part of the sequence space to send again now, if any.
@@ -64,6 +73,16 @@ impl Recovery {
             self.rtx_next.since(una)
         } else {
             nxt.since(una)
+        }
+    }
+
+    /// Octets of new text that may leave beyond the congestion window: a segment for each of the first two duplicate ACKs,
+    /// so that a small window still yields the third (limited transmit, RFC 5681 §3.2 step 1, RFC 3042).
+    pub(crate) fn allowance(&self, mss: u16) -> u32 {
+        if self.phase == Phase::Open {
+            u32::from(self.duplicates.min(DUPLICATES - 1)) * u32::from(mss)
+        } else {
+            0
         }
     }
 
@@ -104,7 +123,7 @@ impl Recovery {
         }
         self.duplicates = self.duplicates.saturating_add(1);
         // RFC 6582 §3.2 step 2: not for what a recovery before has sent again already.
-        if self.duplicates != DUPLICATES || self.phase == Phase::Timeout || una.before(self.recover) {
+        if self.duplicates != DUPLICATES || self.phase == Phase::Timeout || una.at_or_before(self.recover) {
             return Outcome::Duplicate;
         }
         self.phase = Phase::Fast;
@@ -114,14 +133,21 @@ impl Recovery {
         Outcome::LossDetected
     }
 
-    /// The retransmission timer expired: everything in flight is taken for lost.
-    pub(crate) fn on_timeout(&mut self, una: SeqNum, nxt: SeqNum) {
-        *self = Self { phase: Phase::Timeout, duplicates: 0, recover: nxt, rtx_next: una, rtx_until: nxt };
+    /// The retransmission timer expired: everything in flight is taken for lost. Whether that is the first time for
+    /// the segment at `una`.
+    pub(crate) fn on_timeout(&mut self, una: SeqNum, nxt: SeqNum) -> bool {
+        let first = self.timed_out != Some(una);
+        self.resend(una, nxt);
+        self.timed_out = Some(una);
+        first
     }
 
-    /// Sends `una .. nxt` again without calling it a loss: the path takes only smaller packets, or a probe of a closed
-    /// window was thrown away by the peer.
+    /// Nothing of `una .. nxt` flies any more and all of it is sent again. That need not be congestion: the path takes
+    /// only smaller packets, or a closed window threw away what went beyond it.
     pub(crate) fn resend(&mut self, una: SeqNum, nxt: SeqNum) {
+        self.phase = Phase::Timeout;
+        self.duplicates = 0;
+        self.recover = nxt;
         self.rtx_next = una;
         self.rtx_until = nxt;
     }
@@ -146,6 +172,18 @@ mod tests {
         assert_eq!(recovery.lost(), Some((SeqNum(3000), 1000)));
         assert_eq!(recovery.on_progress(nxt, nxt, 1000), Outcome::Recovered);
         assert_eq!(recovery.lost(), None);
+    }
+
+    #[test]
+    fn first_two_duplicate_acks_each_allow_one_segment_of_new_text() {
+        let mut recovery = Recovery::new(SeqNum(0));
+        let (una, nxt) = (SeqNum(1000), SeqNum(3000));
+        for allowance in [1000, 2000] {
+            recovery.on_duplicate(una, nxt, 1000);
+            assert_eq!(recovery.allowance(1000), allowance);
+        }
+        recovery.on_duplicate(una, nxt, 1000);
+        assert_eq!(recovery.allowance(1000), 0, "fast recovery has its own window");
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(crate) struct Rtt {
 
 /// Before the first sample: one second (RFC 6298 §2.1 [6298-1]).
 pub(crate) const INITIAL_RTO: Duration = Duration::from_secs(1);
+/// No setting makes the timeout shorter: it would never let go of the processor.
+pub(crate) const RTO_LEAST: Duration = Duration::from_millis(1);
 /// Clock granularity G of RFC 6298 §2.
 const GRANULARITY_US: u32 = 1_000;
 
@@ -46,7 +48,7 @@ impl Rtt {
         let spread = self.rttvar_us.saturating_mul(4).max(GRANULARITY_US);
         // The floor applies to the whole of it (RFC 6298 §2.4).
         self.rto_us =
-            self.srtt_us.saturating_add(spread).clamp(micros(config.rto_min), micros(config.rto_max));
+            self.srtt_us.saturating_add(spread).max(micros(config.rto_min)).min(micros(config.rto_max));
         self.backoff = 0;
     }
 
@@ -55,20 +57,15 @@ impl Rtt {
         self.backoff = self.backoff.saturating_add(1).min(20);
     }
 
-    /// New text was acknowledged: the doubling ends even where Karn's rule allows no sample.
+    /// The doubling ends without a sample: it counted probes of a closed window, not losses.
     pub(crate) fn reset_backoff(&mut self) {
         self.backoff = 0;
-    }
-
-    /// How often in a row the timeout was doubled.
-    pub(crate) fn backoff(&self) -> u8 {
-        self.backoff
     }
 
     /// The timeout now in force.
     pub(crate) fn rto(&self, config: &TcpConfig) -> Duration {
         let doubled = u64::from(self.rto_us) << u32::from(self.backoff);
-        Duration::from_micros(doubled).min(config.rto_max)
+        Duration::from_micros(doubled).min(config.rto_max).max(RTO_LEAST)
     }
 
     pub(crate) fn srtt(&self) -> Duration {

@@ -67,6 +67,9 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
+            if plan.text % u32::from(tcb.mss) != 0 {
+                tcb.snd.small_end = tcb.snd.nxt;
+            }
             if tcb.timed.is_none() {
                 tcb.timed = Some((tcb.snd.nxt, now));
             }
@@ -77,6 +80,7 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
         }
         Kind::Retransmission => {
             tcb.recovery.on_resent(octets.max(1));
+            tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
             tcb.retransmits = tcb.retransmits.saturating_add(1);
             tcb.timed = None;
             tcb.timers.start(Waiting::Ack, now, rto);

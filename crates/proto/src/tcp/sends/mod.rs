@@ -12,6 +12,11 @@ use crate::tcp::congestion::Controller as _;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{AckDue, Tcb};
 use crate::tcp::timers::Waiting;
+use core::time::Duration;
+
+/// Bounds of the override timer, after which text leaves though the window is silly (RFC 9293 §3.8.6.2.1, MUST-38).
+const OVERRIDE_MIN: Duration = Duration::from_millis(100);
+const OVERRIDE_MAX: Duration = Duration::from_secs(1);
 
 /// Why a segment leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +80,7 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
         return Next::Segment(Plan { kind: Kind::KeepAlive, seq: tcb.snd.nxt - 1, text: 0, fin: false });
     }
     if tcb.ack_due == AckDue::Now {
-        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.snd.nxt, text: 0, fin: false });
+        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.bare_seq(), text: 0, fin: false });
     }
     Next::Nothing(blocked)
 }
@@ -91,12 +96,18 @@ fn retransmission(tcb: &Tcb, text_max: u32) -> Option<Plan> {
     {
         return None;
     }
-    let text_left = tcb.text_end().since(seq).min(lost);
     // The FIN's place lies behind the text; a range that ends beyond the text ends with it.
-    let text_left = if seq.after(tcb.text_end()) { 0 } else { text_left };
-    let text = text_left.min(mss).min(text_max);
+    let text_left = if seq.after(tcb.text_end()) { 0 } else { tcb.text_end().since(seq) };
+    let text = text_left.min(lost.max(fill_up(tcb, seq, lost))).min(mss).min(text_max);
     let fin = tcb.fin_sent() && seq + text == tcb.text_end() && lost > text;
     Some(Plan { kind: Kind::Retransmission, seq, text, fin })
+}
+
+/// A small piece at the end of what was sent, as a window probe leaves it, takes new text along (RFC 9293 SHLD-28): up to
+/// how many octets from `seq` on the segment may have then.
+fn fill_up(tcb: &Tcb, seq: SeqNum, lost: u32) -> u32 {
+    let edge = tcb.snd.una + tcb.snd.wnd;
+    if seq + lost == tcb.snd.nxt && seq.before(edge) { edge.since(seq) } else { 0 }
 }
 
 fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
@@ -107,6 +118,10 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
         tcb.cwnd_limited = false;
         return Err(Blocked::App);
     }
+    // What was lost comes first, when the congestion window lets it.
+    if tcb.snd.wnd > 0 && tcb.recovery.lost().is_some() {
+        return Err(Blocked::Cwnd);
+    }
     let usable = tcb.snd.wnd.saturating_sub(tcb.outstanding());
     if unsent == 0 {
         // A lone FIN takes a place in the window but none in the network worth counting.
@@ -116,7 +131,8 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
             Err(Blocked::Rwnd)
         };
     }
-    let room = tcb.congestion.cwnd().saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
+    let cwnd = tcb.congestion.cwnd().saturating_add(tcb.recovery.allowance(tcb.mss));
+    let room = cwnd.saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
     let text = worth_sending(tcb, unsent, usable, room, fin_pending)?.min(text_max);
     let fin = fin_pending && text == unsent && usable > text;
     Ok(Plan { kind: Kind::New, seq, text, fin })
@@ -130,13 +146,14 @@ fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bo
     tcb.cwnd_limited = room < unsent.min(usable);
     let idle = tcb.outstanding() == 0;
     let whole = len == unsent;
-    // The end of what the application wrote may be a small segment if it does not wait for anything in flight.
-    let small_tail = tcb.nodelay || closing;
+    // Deviation, RFC 9293 SHLD-7 [9293-SHLD-7]: a small segment waits only for another small one in flight, not for full
+    // ones (Minshall's variant, as in Linux): else the tail of every answer would wait for a delayed ACK.
+    let small_tail = tcb.nodelay || closing || !tcb.snd.small_end.after(tcb.snd.una);
     if len >= mss {
         return Ok(if whole && small_tail { len } else { len - len % mss });
     }
     if whole {
-        return if small_tail || idle { Ok(len) } else { Err(Blocked::Nagle) };
+        return if small_tail { Ok(len) } else { Err(Blocked::Nagle) };
     }
     if room < usable {
         return if idle && len > 0 { Ok(len) } else { Err(Blocked::Cwnd) };
@@ -154,7 +171,8 @@ fn probe(tcb: &mut Tcb, now: Instant, blocked: Blocked) -> Option<Plan> {
     if !tcb.timers.probe_due {
         if tcb.outstanding() == 0 {
             let rto = tcb.rtt.rto(&tcb.config);
-            tcb.timers.start(Waiting::Window, now, rto);
+            let wait = if tcb.snd.wnd == 0 { rto } else { rto.clamp(OVERRIDE_MIN, OVERRIDE_MAX) };
+            tcb.timers.start(Waiting::Window, now, wait);
         }
         return None;
     }

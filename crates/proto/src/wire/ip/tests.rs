@@ -168,7 +168,8 @@ fn fragment_header_of_ipv6_ends_the_walk() {
 fn malformed_ipv6_is_dropped_for_its_reason_and_told_where_rfc_8200_wants_it() {
     use DropReason::*;
     let long_chain: Vec<u8> = [60, 0, 1, 4, 0, 0, 0, 0].repeat(9);
-    let corpus: &[(&str, Vec<u8>, DropReason, Option<(u8, u32)>)] = &[
+    type Told = Option<(u8, u32)>;
+    let corpus: &[(&str, Vec<u8>, DropReason, Told)] = &[
         ("39 octets", v6_with(6, &[])[..39].to_vec(), IpTruncated, None),
         ("payload length beyond the packet", packet(&repr(true, 6, 5), b"text"), IpTotalLength, None),
         (

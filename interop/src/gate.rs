@@ -1,0 +1,96 @@
+//! A device whose inbound side can be shut: what arrives waits, what leaves is counted.
+
+use linger_device::{Capabilities, Device};
+use linger_proto::{Frame, TraceEvent, Transmit};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// A device behind a [`Valve`].
+#[derive(Debug)]
+pub struct Gate<D> {
+    inner: D,
+    valve: Valve,
+}
+
+/// Shuts and opens the inbound side of a [`Gate`].
+#[derive(Clone, Debug, Default)]
+pub struct Valve(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    shut: bool,
+    waiting: Option<Waker>,
+    /// Octets of text in each frame with text that left.
+    sent: Vec<usize>,
+}
+
+impl Valve {
+    /// Nothing arrives any more.
+    pub fn shut(&self) {
+        self.with(|state| state.shut = true);
+    }
+
+    /// Everything that waited arrives.
+    pub fn open(&self) {
+        let waiting = self.with(|state| {
+            state.shut = false;
+            state.waiting.take()
+        });
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+
+    /// Octets of text in each frame with text that has left since the last call.
+    pub fn take_sent(&self) -> Vec<usize> {
+        self.with(|state| std::mem::take(&mut state.sent))
+    }
+
+    /// Frames with text that have left since the last [`Valve::take_sent`].
+    pub fn sent_count(&self) -> usize {
+        self.with(|state| state.sent.len())
+    }
+
+    fn with<R>(&self, action: impl FnOnce(&mut State) -> R) -> R {
+        action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<D: Device> Gate<D> {
+    /// `inner` behind a gate that is open.
+    pub fn new(inner: D) -> (Self, Valve) {
+        let valve = Valve::default();
+        (Self { inner, valve: valve.clone() }, valve)
+    }
+}
+
+impl<D: Device> Device for Gate<D> {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<io::Result<usize>> {
+        let shut = self.valve.with(|state| {
+            state.waiting = Some(cx.waker().clone());
+            state.shut
+        });
+        if shut { Poll::Pending } else { self.inner.poll_recv(cx, batch) }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
+        let sent = self.inner.poll_send(cx, frame);
+        if sent.is_ready() && frame.text_len() > 0 {
+            self.valve.with(|state| state.sent.push(frame.text_len()));
+        }
+        sent
+    }
+
+    fn wants_trace(&self) -> bool {
+        self.inner.wants_trace()
+    }
+
+    fn handle_trace(&mut self, event: &TraceEvent) {
+        self.inner.handle_trace(event);
+    }
+}

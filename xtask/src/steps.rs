@@ -1,0 +1,88 @@
+//! The steps of `cargo xtask ci`, in their order: cheap ones first, so that a slip is told early.
+
+use crate::run::{Tally, Workspace};
+use crate::{setup, tidy};
+
+/// One step.
+pub(crate) struct Step {
+    /// What `cargo xtask` calls it.
+    pub(crate) name: &'static str,
+    /// What it shows, in one line.
+    pub(crate) about: &'static str,
+    /// Does it: the tests it counted, or why it is red.
+    pub(crate) run: fn(&Workspace) -> Result<Option<Tally>, String>,
+}
+
+/// Every step, in order.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "setup", about: "the Debian packages that the tests drive", run: setup::run },
+    Step { name: "fmt", about: "rustfmt changes nothing", run: fmt },
+    Step { name: "tidy", about: "sizes, panics, unsafe, citations, README", run: tidy::run },
+    Step { name: "clippy", about: "clippy finds nothing, in all targets", run: clippy },
+    Step { name: "doc", about: "the documentation builds without a warning", run: doc },
+    Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },
+    Step { name: "test", about: "unit and integration tests", run: test },
+    Step { name: "doctest", about: "the examples in the documentation", run: doctest },
+    Step { name: "gates", about: "instruction counts that must hold, by valgrind", run: gates },
+    Step { name: "interop", about: "the release binary against the Linux kernel", run: interop },
+];
+
+/// Steps that are run by name only: they need a tool that is neither in Debian nor in Rust's distribution.
+pub(crate) const CHORES: &[Step] =
+    &[Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny }];
+
+fn fmt(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo("fmt --all --check")?;
+    Ok(None)
+}
+
+fn clippy(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo("clippy --locked --workspace --all-targets -- -D warnings")?;
+    Ok(None)
+}
+
+/// The whole workspace rather than the library crates by name: the dependencies then have the features they had for
+/// clippy and are not checked a second time.
+fn doc(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo_with("doc --locked --workspace --no-deps --lib", &[("RUSTDOCFLAGS", "-D warnings")])?;
+    Ok(None)
+}
+
+/// Alone, because features unify over the packages of one command: a neighbour would switch `std` on.
+fn proof(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo("run --locked --profile proof --package proof --features alone")?;
+    Ok(None)
+}
+
+fn test(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    let nextest = workspace.has_cargo("nextest");
+    let tool = if nextest { "nextest run" } else { "test --lib --bins --tests --examples" };
+    workspace.cargo_tests(&format!("{tool} --locked --workspace --exclude interop")).map(Some)
+}
+
+fn doctest(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo_tests("test --locked --workspace --exclude interop --doc").map(Some)
+}
+
+fn gates(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo("build --locked --release --package bench --bins")?;
+    workspace.cargo("run --locked --release --package bench --bin gates")?;
+    Ok(None)
+}
+
+fn deny(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    if !workspace.has_cargo("deny") {
+        return Err("cargo-deny is not installed: cargo install --locked cargo-deny".to_owned());
+    }
+    workspace.cargo("deny --offline check licenses bans sources")?;
+    Ok(None)
+}
+
+/// Both commands name the same packages, so that the second finds everything built. One test at a time: some measure
+/// processor time, and each would take both cores.
+fn interop(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo("build --locked --release --package linger-cli --package interop --bins")?;
+    let tests =
+        "test --locked --release --package linger-cli --package interop --test interop -- --test-threads=1";
+    workspace.cargo_tests(tests).map(Some)
+}
