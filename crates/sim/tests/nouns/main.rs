@@ -19,4 +19,5 @@ mod bulk;
 mod closing;
 mod forge;
 mod opening;
+mod options;
 mod world;
