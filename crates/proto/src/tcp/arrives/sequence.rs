@@ -72,7 +72,9 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
 fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
     let Some(ts) = &tcb.ts else { return ControlFlow::Continue(()) };
     match seg.timestamp() {
-        // RFC 7323 §3.2 [7323-9]: silently.
+        // A peer that began anew without timestamps must hear the challenge of step four (RFC 5961 §4.2 [5961-5]).
+        None if seg.has(Flags::SYN) => ControlFlow::Continue(()),
+        // RFC 7323 §3.2 [7323-12]: silently.
         None => ControlFlow::Break(Stop::Drop(DropReason::TimestampMissing)),
         Some(theirs) if SeqNum(theirs.val).before(SeqNum(ts.recent)) => {
             if millis32(now).wrapping_sub(ts.recent_at_ms) > RECENT_VALID_MS {
