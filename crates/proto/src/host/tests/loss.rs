@@ -404,6 +404,7 @@ fn many_small_chunks_make_super_segments_of_whole_segments() {
     for sent in &sent[..sent.len() - 1] {
         assert_eq!(sent.text.len() % 1000, 0, "{:?}", briefs(core::slice::from_ref(sent)));
     }
+    assert_eq!(sent.iter().map(|sent| sent.text.len()).sum::<usize>(), 40 * 130, "Nagle holds nothing back");
 }
 
 fn too_big(solo: &mut Solo, seq: i64, mtu: u16) {

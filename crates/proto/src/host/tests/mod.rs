@@ -2,6 +2,7 @@
 //!
 //! - `mod`: the [`Pair`]
 //! - `solo`: one host whose peer is played by the test
+//! - `closing`: FIN in each direction, half-close, orphans
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
@@ -13,6 +14,7 @@
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload, path MTU
 
 mod acks;
+mod closing;
 mod lifecycle;
 mod loss;
 mod numbers;
