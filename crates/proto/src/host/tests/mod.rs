@@ -11,7 +11,7 @@
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
-//! - `loss`: RTO, fast retransmit, congestion, Nagle, offload, path MTU
+//! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
 mod closing;
@@ -19,6 +19,7 @@ mod lifecycle;
 mod loss;
 mod numbers;
 mod opening;
+mod paths;
 mod random;
 mod resets;
 mod solo;
