@@ -40,7 +40,8 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
         in_order(tcb, now, text_len, seg.segment_size);
     }
     if inserted.refused {
-        ControlFlow::Break(Stop::AckAndDrop(DropReason::ReassemblyFull))
+        // Its ACK is due already, and no challenge: the peer must hear of the hole.
+        ControlFlow::Break(Stop::Drop(DropReason::ReassemblyFull))
     } else {
         ControlFlow::Continue(())
     }
