@@ -20,4 +20,6 @@ mod closing;
 mod forge;
 mod opening;
 mod options;
+mod retransmission;
+mod windows;
 mod world;
