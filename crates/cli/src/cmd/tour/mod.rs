@@ -18,6 +18,8 @@ mod outcome;
 mod page;
 mod scene;
 mod show;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use crate::error::{Error, Result, plain};

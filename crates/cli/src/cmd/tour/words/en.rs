@@ -122,8 +122,12 @@ impl Words for English {
         format!("TIME-WAIT on {host}: 2*MSL = {}", seconds(time_wait))
     }
 
+    fn countdown_reading(&self, at: &str, left: Duration) -> String {
+        format!("at {at:>10} s {:>7.3} s left", left.as_secs_f64())
+    }
+
     fn countdown_end(&self, host: &str, at: &str) -> String {
-        format!("at {at} s  {host} is CLOSED: nothing of the connection is left")
+        format!("at {at:>10} s {host} is CLOSED: nothing of the connection is left")
     }
 
     fn meaning(&self, meaning: &Meaning) -> String {
@@ -225,7 +229,10 @@ impl Words for English {
             Meaning::TimeWaitEnds { host: side } => {
                 format!("2*MSL have passed without a FIN: {} forgets the connection.", host(side))
             }
-            Meaning::Ended { host: side } => format!("{} has let go of the connection.", host(side)),
+            Meaning::Ended { host: side } => format!(
+                "{} lets go of the connection at once: nothing more is sent or received in either direction.",
+                host(side)
+            ),
             Meaning::EndedByReset { host: side } => format!(
                 "The RST ends the connection on {}: its application gets an error instead of an orderly end.",
                 host(side)

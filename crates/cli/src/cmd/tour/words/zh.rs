@@ -148,8 +148,12 @@ impl Words for Chinese {
         format!("{host} 的 TIME-WAIT：2*MSL = {}", seconds(time_wait))
     }
 
+    fn countdown_reading(&self, at: &str, left: Duration) -> String {
+        format!("{at:>10} 秒 剩 {:>6.3} 秒", left.as_secs_f64())
+    }
+
     fn countdown_end(&self, host: &str, at: &str) -> String {
-        format!("{at} 秒  {host} 进入 CLOSED：该连接已不留任何痕迹")
+        format!("{at:>10} 秒 {host} 进入 CLOSED：该连接已不留任何痕迹")
     }
 
     fn meaning(&self, meaning: &Meaning) -> String {
@@ -225,7 +229,7 @@ impl Words for Chinese {
             Meaning::TimeWaitEnds { host: side } => {
                 format!("2*MSL 过去，再没有 FIN 到来：{} 忘掉这个连接。", host(side))
             }
-            Meaning::Ended { host: side } => format!("{} 放开了这个连接。", host(side)),
+            Meaning::Ended { host: side } => format!("{} 立即放开这个连接：两个方向都不再收发。", host(side)),
             Meaning::EndedByReset { host: side } => {
                 format!("RST 结束了 {} 上的连接：它的应用得到的是错误，而不是有序的结束。", host(side))
             }
