@@ -123,6 +123,8 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
         }
         Kind::WindowProbe => {
             tcb.timers.probe_due = false;
+            // It may repeat what is in flight.
+            tcb.timed = None;
             tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
         }
         Kind::KeepAlive => tcb.timers.keepalive_due = false,
