@@ -148,6 +148,10 @@ impl Host {
                 self.drop_half_open(now, index);
                 Ok(())
             }
+            Step::Relisten(reason) => {
+                self.drop_half_open(now, index);
+                Err(reason)
+            }
             Step::Refuse(reason) => {
                 self.reply_reset(key, interface, seg, State::SynReceived);
                 Err(reason)

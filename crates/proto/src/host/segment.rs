@@ -150,11 +150,6 @@ impl Host {
                 self.end_connection(now, index, CloseReason::Refused);
                 Ok(())
             }
-            Step::Reset => {
-                self.counters.resets_received += 1;
-                self.end_connection(now, index, CloseReason::Reset);
-                Ok(())
-            }
             Step::SynReceived => {
                 self.settle(now, index);
                 Ok(())
@@ -259,9 +254,9 @@ impl Host {
                 if !seq.in_window(tcb.snd.una, tcb.outstanding()) {
                     return Err(DropReason::IcmpOutOfFlight);
                 }
-                if let IcmpError::PacketTooBig { mtu } = error
-                    && self.path_mtu.lower(key.remote(), mtu, now)
-                {
+                if let IcmpError::PacketTooBig { mtu } = error {
+                    // Known or not: this connection may have begun before it was.
+                    self.path_mtu.lower(key.remote(), mtu, now);
                     self.lower_mss(now, index, &key);
                 }
                 Ok(())

@@ -128,6 +128,7 @@ fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) {
         if tcb.recovery.on_timeout(tcb.snd.una, tcb.snd.nxt) {
             tcb.congestion.on_congestion(Congestion::Timeout, in_flight, tcb.mss);
         }
+        tcb.loss_at = now;
         tcb.timed = None;
     }
     tcb.rtt.back_off();

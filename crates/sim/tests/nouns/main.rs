@@ -16,6 +16,8 @@
 //! | `buffers` | what an idle connection does not hold |
 
 mod bulk;
+mod closing;
 mod forge;
 mod opening;
+mod options;
 mod world;

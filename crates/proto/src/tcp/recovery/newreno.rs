@@ -90,6 +90,11 @@ impl Recovery {
         self.phase == Phase::Fast
     }
 
+    /// Whether what was in flight at a timeout is not acknowledged yet.
+    pub(crate) fn after_timeout(&self) -> bool {
+        self.phase == Phase::Timeout
+    }
+
     /// New text was acknowledged up to `una`; `mss` bounds what a partial ACK sends again.
     pub(crate) fn on_progress(&mut self, una: SeqNum, nxt: SeqNum, mss: u16) -> Outcome {
         self.duplicates = 0;
