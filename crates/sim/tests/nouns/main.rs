@@ -18,6 +18,10 @@
 mod bulk;
 mod closing;
 mod forge;
+mod integrity;
 mod opening;
 mod options;
+mod patience;
+mod retransmission;
+mod windows;
 mod world;

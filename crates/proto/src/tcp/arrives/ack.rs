@@ -139,8 +139,8 @@ fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
 
 /// The peer answered while we waited for its window.
 fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
-    // As long as the peer answers, a closed window may last for ever (RFC 9293 MUST-37).
-    tcb.timers.silent_since = now;
+    // As long as the peer answers, a closed window may last for ever, however rare the probes (RFC 9293 MUST-37).
+    tcb.timers.silent_since = Instant::FAR_FUTURE;
     if tcb.snd.wnd == 0 {
         return;
     }
@@ -154,6 +154,7 @@ fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
         tcb.send_again();
         let rto = tcb.rtt.rto(&tcb.config);
         tcb.timers.restart(Waiting::Ack, now, rto);
+        tcb.timers.silent_since = now;
     }
 }
 

@@ -57,7 +57,8 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
         }
     }
     if inserted.refused {
-        ControlFlow::Break(Stop::AckAndDrop(DropReason::ReassemblyFull))
+        // Its ACK is due already, and no challenge: the peer must hear of the hole.
+        ControlFlow::Break(Stop::Drop(DropReason::ReassemblyFull))
     } else {
         ControlFlow::Continue(())
     }
