@@ -460,6 +460,7 @@ impl Sim {
         Failure { seed: self.seed, at: self.steps, now: self.now, why }
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn nodes(&mut self) -> &mut [Node] {
         &mut self.nodes
     }

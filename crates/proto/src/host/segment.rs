@@ -192,15 +192,14 @@ impl Host {
         tcb.send = opening.send.take();
         tcb.holder = opening.holder;
         tcb.nodelay = opening.nodelay;
-        if core::mem::take(&mut opening.write_blocked) {
-            tcb.wake.writable = true;
-        }
+        tcb.write_blocked = opening.write_blocked;
         if opening.close_queued {
             tcb.halves.on_close();
         }
         // A SYN in the segment was dealt with; a window that came without one is scaled.
         let syn = seg.has(Flags::SYN);
         if syn {
+            tcb.measure_handshake(agreed, opening.syn_at, now);
             seg.flags.0 &= !Flags::SYN.0;
             seg.seq += 1;
         } else {

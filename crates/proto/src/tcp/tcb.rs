@@ -200,6 +200,14 @@ impl Tcb {
         }
     }
 
+    /// The handshake's round trip, measured from `syn_at`, when our SYN or SYN-ACK left, unless it left twice (RFC 6298
+    /// §2.2, §3). A clock that stood still has measured nothing.
+    pub(crate) fn measure_handshake(&mut self, agreed: &Agreed, syn_at: Instant, now: Instant) {
+        if !agreed.syn_repeated && now > syn_at {
+            self.rtt.sample(now.since(syn_at), &self.config);
+        }
+    }
+
     /// Octets of text that are not acknowledged yet, sent or not.
     pub(crate) fn send_queue(&self) -> u32 {
         self.send.as_ref().map_or(0, |buffer| octets(buffer.len()))

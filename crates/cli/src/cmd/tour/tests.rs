@@ -159,6 +159,50 @@ fn no_line_of_any_output_is_wider_than_a_hundred_columns() {
 }
 
 #[test]
+fn every_meaning_has_words_in_both_languages() {
+    let why = DropReason::Paws;
+    let lost = linger_sim::Loss::Fault;
+    let all = [
+        Meaning::Syn { opener: 0 },
+        Meaning::SynAgain { opener: 0 },
+        Meaning::SynAck { from: 0 },
+        Meaning::HandshakeAck { from: 0 },
+        Meaning::Request { from: 0 },
+        Meaning::Response { from: 0 },
+        Meaning::Text { from: 0 },
+        Meaning::TextAgain { from: 0 },
+        Meaning::TextAck { from: 0 },
+        Meaning::RepeatedAck { from: 0 },
+        Meaning::Close { host: 0 },
+        Meaning::FirstFin { from: 0 },
+        Meaning::SecondFin { from: 0 },
+        Meaning::CrossingFin { from: 0 },
+        Meaning::FinAgain { from: 0 },
+        Meaning::HalfClosed { from: 0 },
+        Meaning::LastAck { from: 0 },
+        Meaning::CrossedAck { from: 0 },
+        Meaning::FinReAck { from: 0 },
+        Meaning::ResetUnknown { from: 0 },
+        Meaning::ResetAbort { from: 0 },
+        Meaning::TimeWaitBegins { host: 0 },
+        Meaning::TimeWaitEnds { host: 0 },
+        Meaning::Ended { host: 0 },
+        Meaning::EndedByReset { host: 0 },
+        Meaning::Lost { to: 0, why: lost },
+        Meaning::LateCopy { to: 0, line: 1 },
+        Meaning::StrayTaken { by: 0 },
+        Meaning::Dropped { by: 0, why },
+        Meaning::Other { from: 0 },
+    ];
+    for meaning in all {
+        let [en, zh] = [Language::En, Language::Zh].map(|language| language.words().meaning(&meaning));
+        assert!(en.contains("HOST") || en.contains("2*MSL"), "{meaning:?}: {en}");
+        assert!(zh.chars().any(|c| c > '\u{2e80}'), "{meaning:?}: {zh}");
+        assert_ne!(en, zh);
+    }
+}
+
+#[test]
 fn every_step_is_explained_and_none_falls_through() {
     for name in [Name::Orderly, Name::LostLastAck, Name::SimultaneousClose, Name::HalfClose, Name::Reset] {
         let act = run(name, 5, true);

@@ -73,6 +73,23 @@ fn timestamp_tells_which_transmission_was_acknowledged() {
     assert_eq!((info.srtt.as_millis(), info.rto.as_millis()), (40, 200));
 }
 
+// requirement: 6298-2, 6298-7
+#[test]
+fn handshake_is_the_first_round_trip_on_both_sides() {
+    let (mut active, _) = Solo::connecting(plain());
+    active.wait_ms(30);
+    active.arrives(seg(SYN_ACK, -1, 0).mss(1000));
+    let mut passive = Solo::listening(plain());
+    passive.iss = passive.arrives(seg(Flags::SYN, -1, 0).mss(1000)).remove(0).header.seq;
+    passive.wait_ms(30);
+    passive.arrives(ack(0, 0));
+    passive.id = passive.host.accept(passive.listener).unwrap();
+    for solo in [active, passive] {
+        let info = solo.host.info(solo.id).unwrap();
+        assert_eq!((info.srtt.as_millis(), info.rto.as_millis()), (30, 200));
+    }
+}
+
 // requirement: 6298-11, 6298-12
 #[test]
 fn ack_of_new_text_restarts_the_timer_and_the_last_one_stops_it() {
@@ -290,15 +307,27 @@ fn user_timeout_without_end_never_gives_up() {
     assert_eq!(solo.state(), State::Established);
 }
 
+// requirement: 9293-SHLD-7
 #[test]
-fn nagle_holds_a_small_tail_back_until_everything_is_acknowledged() {
+fn nagle_holds_a_small_segment_back_while_another_small_one_is_in_flight() {
     let mut solo = Solo::new(plain());
     assert_eq!(briefs(&solo.write(&[0; 100])), [(0, 100)]);
     assert!(solo.write(&[0; 100]).is_empty());
     assert_eq!(briefs(&solo.write(&[0; 900])), [(100, 1000)]);
     assert!(solo.write(&[0; 1]).is_empty());
-    assert!(solo.arrives(ack(0, 100)).is_empty());
-    assert_eq!(briefs(&solo.arrives(ack(0, 1100))), [(1100, 1)]);
+    assert_eq!(briefs(&solo.arrives(ack(0, 100))), [(1100, 1)]);
+    assert!(solo.write(&[0; 1]).is_empty());
+    assert_eq!(briefs(&solo.arrives(ack(0, 1101))), [(1101, 1)]);
+}
+
+#[test]
+fn nagle_never_holds_text_back_when_nothing_is_in_flight() {
+    let mut solo = Solo::new(plain());
+    let connection = solo.host.connections.get_mut(solo.id.index).unwrap();
+    let crate::tcp::connection::Phase::Synchronized(tcb) = &mut connection.phase else { panic!() };
+    // As gigabytes of full segments would leave it, were nobody to look after it.
+    tcb.snd.small_end = tcb.snd.una + 1000;
+    assert_eq!(briefs(&solo.write(&[0; 100])), [(0, 100)]);
 }
 
 // requirement: 9293-MUST-17
@@ -331,11 +360,13 @@ fn offloading(tcp: TcpConfig) -> Solo {
 #[test]
 fn super_segment_is_a_multiple_of_the_mss_and_the_tail_leaves_by_itself() {
     let mut solo = offloading(plain());
-    let sent = solo.write(&[0; 4500]);
-    assert_eq!(briefs(&sent), [(0, 4000)]);
+    assert_eq!(solo.write(&[0; 1])[0].segment_size, None);
+    // A small segment is in flight: only whole ones may follow.
+    let sent = solo.write(&[0; 4499]);
+    assert_eq!(briefs(&sent), [(1, 4000)]);
     assert_eq!((sent[0].segment_size, sent[0].has(Flags::PSH)), (Some(1000), false));
-    let sent = solo.arrives(ack(0, 4000));
-    assert_eq!((briefs(&sent), sent[0].segment_size), (vec![(4000, 500)], None));
+    let sent = solo.arrives(ack(0, 4001));
+    assert_eq!((briefs(&sent), sent[0].segment_size), (vec![(4001, 499)], None));
     assert!(sent[0].has(Flags::PSH));
     let sent = solo.shutdown();
     assert_eq!(sent[0].brief(), (FIN_ACK, 4500, 0, 0));

@@ -245,6 +245,17 @@ fn writer_is_woken_once_when_half_the_buffer_is_free() {
     assert!(solo.sent().is_empty());
 }
 
+#[test]
+fn writer_who_was_blocked_before_the_handshake_is_woken_when_there_is_room() {
+    let (mut solo, _) = Solo::connecting(TcpConfig { send_buffer: 1000, ..plain() });
+    let now = solo.now;
+    assert_eq!(solo.host.stream(solo.id).unwrap().write(now, &[0; 1500]), Ok(1000));
+    solo.arrives(seg(SYN_ACK, -1, 0).mss(1000));
+    assert_eq!(solo.events, [Event::Connected(solo.id)]);
+    solo.arrives(ack(0, 1000));
+    assert_eq!(solo.events[1..], [Event::Writable(solo.id)]);
+}
+
 /// Runs a life on a wire without loss; true when both sides ended in order.
 fn lives(tcp: TcpConfig) -> bool {
     let config = HostConfig { tcp, ..HostConfig::default() };

@@ -36,6 +36,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     let recv = tcb.recv.get_or_insert_with(|| Box::new(RecvBuffer::new()));
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
+    tcb.rcv.up = tcb.rcv.up.max(tcb.rcv.nxt);
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
     if tcb.recv.as_ref().is_some_and(|recv| recv.readable() == 0 && !recv.has_gap()) {
@@ -56,7 +57,8 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
         }
     }
     if inserted.refused {
-        ControlFlow::Break(Stop::AckAndDrop(DropReason::ReassemblyFull))
+        // Its ACK is due already, and no challenge: the peer must hear of the hole.
+        ControlFlow::Break(Stop::Drop(DropReason::ReassemblyFull))
     } else {
         ControlFlow::Continue(())
     }

@@ -31,6 +31,8 @@ pub(crate) struct Opening {
     /// A SYN or SYN-ACK is to leave.
     pub(crate) syn_due: bool,
     pub(crate) resend_at: Instant,
+    /// When the first SYN left.
+    pub(crate) syn_at: Instant,
     /// When the connect fails (R2 of RFC 9293 MUST-23).
     pub(crate) give_up_at: Instant,
     retries: u8,
@@ -78,6 +80,7 @@ impl Opening {
             nodelay: config.nodelay,
             syn_due: true,
             resend_at: Instant::FAR_FUTURE,
+            syn_at: Instant::FAR_FUTURE,
             give_up_at: now + config.syn_timeout,
             retries: 0,
             ts_offset: path.ts_offset,
@@ -116,6 +119,7 @@ impl Opening {
     /// The SYN, or the SYN-ACK of a simultaneous open.
     pub(crate) fn build_syn(&mut self, now: Instant, ts_val: u32) -> Header {
         self.syn_due = false;
+        self.syn_at = self.syn_at.min(now);
         let rto = (INITIAL_RTO * (1u32 << self.retries.min(16))).min(self.config.rto_max).max(RTO_LEAST);
         self.resend_at = now + rto;
         let wnd = negotiate::syn_window(&self.config);

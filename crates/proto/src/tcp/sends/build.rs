@@ -103,7 +103,7 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
-            if plan.text % u32::from(tcb.mss) != 0 {
+            if !plan.text.is_multiple_of(u32::from(tcb.mss)) {
                 tcb.snd.small_end = tcb.snd.nxt;
             }
             if tcb.timed.is_none() {
@@ -123,6 +123,8 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
         }
         Kind::WindowProbe => {
             tcb.timers.probe_due = false;
+            // It may repeat what is in flight.
+            tcb.timed = None;
             tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
         }
         Kind::KeepAlive => tcb.timers.keepalive_due = false,

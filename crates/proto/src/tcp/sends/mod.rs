@@ -155,7 +155,7 @@ fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bo
     let whole = len == unsent;
     // Deviation, RFC 9293 SHLD-7 [9293-SHLD-7]: a small segment waits only for another small one in flight, not for full
     // ones (Minshall's variant, as in Linux): else the tail of every answer would wait for a delayed ACK.
-    let small_tail = tcb.nodelay || closing || !tcb.snd.small_end.after(tcb.snd.una);
+    let small_tail = tcb.nodelay || closing || idle || !tcb.snd.small_end.after(tcb.snd.una);
     if len >= mss {
         return Ok(if whole && small_tail { len } else { len - len % mss });
     }
