@@ -34,6 +34,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  linger tour                      one connection in the simulator, every segment explained
   linger serve ./public            a web server at http://10.7.0.2/
   linger fetch http://10.7.1.1/    what a server on this machine answers
   linger run --loss 1% -- curl http://linger.test/

@@ -9,7 +9,7 @@ use support::{Scratch, run};
 fn without_arguments_the_help_is_shown() {
     let ended = run(&[]);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    for command in ["serve", "fetch", "run"] {
+    for command in ["tour", "serve", "fetch", "run"] {
         assert!(ended.stdout.contains(&format!("\n  {command} ")), "{}", ended.stdout);
     }
 }

@@ -7,7 +7,9 @@ use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
 use crate::trace::Direction;
 use crate::wire::checksum::Sum;
-use crate::wire::ip::{self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP};
+use crate::wire::ip::{
+    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP,
+};
 use crate::wire::tcp;
 use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State};
 use bytes::{Buf, Bytes};
@@ -110,6 +112,8 @@ impl Host {
                 }
             },
             PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame.bytes),
+            // Nothing follows, as its sender says: there is nothing to report (RFC 8200 §4.7).
+            PROTOCOL_NONE if packet.source.is_ipv6() => Err(DropReason::UnknownProtocol),
             _ => {
                 self.icmp
                     .protocol_unreachable(

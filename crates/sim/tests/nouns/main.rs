@@ -16,6 +16,12 @@
 //! | `buffers` | what an idle connection does not hold |
 
 mod bulk;
+mod closing;
 mod forge;
+mod integrity;
 mod opening;
+mod options;
+mod patience;
+mod retransmission;
+mod windows;
 mod world;

@@ -3,10 +3,10 @@
 use crate::forge;
 use bytes::Bytes;
 use linger_proto::wire::ip::{self, PROTOCOL_TCP};
-use linger_proto::wire::tcp::{self, Flags, Header};
+use linger_proto::wire::tcp::{self, Flags, Header, Options};
 use linger_proto::{
     CloseReason, ConnectConfig, ConnectError, ConnectionId, Counters, DropReason, Event, FourTuple, Host,
-    HostConfig, Instant, ListenConfig, ListenerId, ReadError, State, TcpConfig, TcpInfo,
+    HostConfig, Instant, ListenConfig, ListenerId, ReadError, SeqNum, State, TcpConfig, TcpInfo,
 };
 use linger_sim::check::{DropsCounted, Quiescent};
 use linger_sim::{HostId, Link, Observation, Packet, Report, Seed, Sim, StateChange, Verdict};
@@ -400,5 +400,44 @@ impl World {
         let id = self.ids[to];
         self.sim.inject(id, packet);
         self.run(Duration::ZERO);
+    }
+}
+
+/// A peer played by the test: it has connected to the server from an address that nobody has, without timestamps.
+pub(crate) struct Scripted {
+    pub(crate) tuple: FourTuple,
+    pub(crate) id: ConnectionId,
+    /// Where its next text goes.
+    pub(crate) seq: SeqNum,
+    /// Where the server's first text goes.
+    pub(crate) ack: SeqNum,
+}
+
+impl Scripted {
+    /// An acknowledgment of so many octets of the server's text, with that window.
+    pub(crate) fn ack(&self, octets: u32, wnd: u16) -> Header {
+        Header { wnd, ..forge::header(Flags::ACK, self.seq, self.ack + octets) }
+    }
+}
+
+impl World {
+    /// Opens a connection by hand, with this window and these options in the SYN.
+    pub(crate) fn scripted(&mut self, wnd: u16, options: Options) -> Scripted {
+        let listener = self.listen(ListenConfig::default());
+        let tuple = FourTuple { local: SocketAddr::new(self.nobody(), 9000), remote: self.server() };
+        let iss = SeqNum(1_000_000);
+        let syn = Header { wnd, options, ..forge::header(Flags::SYN, iss, SeqNum(0)) };
+        self.inject(SERVER, tuple, &syn, b"");
+        let answer = self.sent(SERVER, |seen| seen.has(Flags::SYN)).pop().expect("a SYN-ACK").header;
+        let (seq, ack) = (iss + 1, answer.seq + 1);
+        self.inject(SERVER, tuple, &Header { wnd, ..forge::header(Flags::ACK, seq, ack) }, b"");
+        let id = self.accept(listener).expect("the handshake is done");
+        self.forget_wire();
+        Scripted { tuple, id, seq, ack }
+    }
+
+    /// A segment of the peer played by the test arrives.
+    pub(crate) fn play(&mut self, peer: &Scripted, header: &Header, text: &[u8]) {
+        self.inject(SERVER, peer.tuple, header, text);
     }
 }

@@ -105,6 +105,19 @@ fn text_acknowledges_and_window_updates_pass_while_both_windows_are_closed() {
 }
 
 #[test]
+fn ack_that_stands_one_octet_behind_is_believed_and_answered() {
+    // Both probes were taken, both ACKs of them were late: neither side knows which number the other expects.
+    let mut solo = Solo::new(TcpConfig { recv_buffer: 1, ..plain() });
+    solo.arrives(ack(0, 0).wnd(0));
+    solo.write(b"ab");
+    assert_eq!(solo.wait_ms(1100)[0].brief(), (Flags::ACK, 0, 0, 1));
+    solo.arrives(text(0, 0, b"x").wnd(0));
+    assert_eq!(solo.host.info(solo.id).unwrap().in_flight, 1);
+    solo.arrives(ack(0, 1).wnd(1));
+    assert_eq!(solo.host.info(solo.id).unwrap().send_queue, 1);
+}
+
+#[test]
 fn two_hosts_with_tiny_buffers_that_both_send_a_lot_do_not_deadlock() {
     for buffer in [1, 2, 3, 700, 5000] {
         let tcp = TcpConfig { recv_buffer: buffer, send_buffer: 3 * buffer, ..TcpConfig::default() };
