@@ -60,12 +60,7 @@ impl Timers {
     /// Starts the retransmission or persist timer unless it runs for the same purpose already.
     pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Duration) {
         if self.waiting != waiting {
-            self.silent_since = match (self.waiting, waiting) {
-                // A window is closed, but no probe is unanswered yet.
-                (Waiting::No, Waiting::Window) => Instant::FAR_FUTURE,
-                (Waiting::No, _) => now,
-                _ => self.silent_since.min(now),
-            };
+            self.silent_since = if self.waiting == Waiting::No { now } else { self.silent_since.min(now) };
             self.restart(waiting, now, after);
         }
     }

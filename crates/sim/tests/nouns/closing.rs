@@ -345,7 +345,7 @@ fn peer_that_crashed_and_connects_again_ends_its_old_connection_by_the_challenge
         world.close(SERVER, server);
         world.abort(CLIENT, again);
         world.run(ROUND_TRIP);
-        drop_accepted(&mut world);
+        world.let_go_of_everything();
         world.finish();
     });
 }
@@ -439,20 +439,8 @@ fn new_syn_reopens_a_tuple_in_time_wait_and_the_old_record_goes() {
         assert_eq!(world.with(SERVER, |now, host| host.snapshot(now)).time_wait.len(), 0);
         world.abort(CLIENT, again);
         world.run(ROUND_TRIP);
-        drop_accepted(&mut world);
+        world.let_go_of_everything();
         world.finish();
-    });
-}
-
-/// Lets go of what waits for `accept` at the server's listener.
-fn drop_accepted(world: &mut World) {
-    world.with(SERVER, |now, host| {
-        let held: Vec<ConnectionId> = host.snapshot(now).connections.iter().filter_map(|c| c.id).collect();
-        for id in held {
-            if let Some(stream) = host.stream(id) {
-                stream.close(now);
-            }
-        }
     });
 }
 
@@ -552,7 +540,7 @@ fn connect_on_a_tuple_in_time_wait_is_in_use_until_two_msl_are_over() {
         assert_eq!(world.state(CLIENT, tuple), State::Established);
         world.abort(CLIENT, again);
         world.run(ROUND_TRIP);
-        drop_accepted(&mut world);
+        world.let_go_of_everything();
         world.finish();
     });
 }
@@ -571,7 +559,7 @@ fn connect_on_a_tuple_in_time_wait_is_allowed_by_timestamps_after_more_than_a_se
         assert_eq!(world.counters(CLIENT).time_wait_reused, 1);
         world.abort(CLIENT, again);
         world.run(ROUND_TRIP);
-        drop_accepted(&mut world);
+        world.let_go_of_everything();
         world.finish();
     });
 }

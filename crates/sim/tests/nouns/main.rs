@@ -17,6 +17,7 @@
 
 mod bulk;
 mod closing;
+mod datagrams;
 mod forge;
 mod integrity;
 mod opening;

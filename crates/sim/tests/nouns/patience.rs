@@ -245,7 +245,9 @@ fn dead_peer_leaves_nothing_whatever_the_connection_was_doing() {
         let nothing = |_: &mut World, _: ConnectionId, _: ConnectionId| {};
         // Idle; sending; closing; half-closed by us and held; half-closed by the peer; reading at leisure.
         after_death(family, nothing, |_, _| {});
-        after_death(family, nothing, |world, client| drop(world.write(CLIENT, client, &text(100_000))));
+        after_death(family, nothing, |world, client| {
+            world.write(CLIENT, client, &text(100_000));
+        });
         after_death(family, nothing, |world, client| world.close(CLIENT, client));
         after_death(family, nothing, |world, client| {
             world.write(CLIENT, client, &text(100_000));

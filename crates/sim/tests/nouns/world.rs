@@ -156,26 +156,32 @@ impl Setup {
         let drops = DropsCounted::new();
         sim.observe(drops.clone());
         sim.check(drops);
-        let (wire, states) = (Rc::default(), Rc::default());
+        let (wire, others, states) = (Rc::default(), Rc::default(), Rc::default());
         if self.record {
-            record(&mut sim, &wire, &states);
+            record(&mut sim, &wire, &others, &states);
         }
         let events: [Rc<RefCell<Vec<Event>>>; 2] = Default::default();
         for (host, said) in [client, server].into_iter().zip(&events) {
             let said = Rc::clone(said);
             sim.app(host, move |_: Instant, _: &mut Host, event: Event| said.borrow_mut().push(event));
         }
-        World { sim, family: self.family, ids: [client, server], wire, states, events }
+        World { sim, family: self.family, ids: [client, server], wire, others, states, events }
     }
 }
 
-fn record(sim: &mut Sim, wire: &Rc<RefCell<Vec<Seen>>>, states: &Rc<RefCell<Vec<StateChange>>>) {
-    let (wire, states) = (Rc::clone(wire), Rc::clone(states));
+fn record(
+    sim: &mut Sim,
+    wire: &Rc<RefCell<Vec<Seen>>>,
+    others: &Rc<RefCell<Vec<(usize, Bytes)>>>,
+    states: &Rc<RefCell<Vec<StateChange>>>,
+) {
+    let (wire, others, states) = (Rc::clone(wire), Rc::clone(others), Rc::clone(states));
     sim.observe(move |what: &Observation<'_>| match what {
         Observation::Sent(sent) => {
-            if let Some(seen) = Seen::read(sent.bytes) {
-                let (at, from, lost) = (sent.at, sent.from.index(), sent.fate.is_err());
-                wire.borrow_mut().push(Seen { at, from, lost, ..seen });
+            let (at, from, lost) = (sent.at, sent.from.index(), sent.fate.is_err());
+            match Seen::read(sent.bytes) {
+                Some(seen) => wire.borrow_mut().push(Seen { at, from, lost, ..seen }),
+                None => others.borrow_mut().push((from, Bytes::copy_from_slice(sent.bytes))),
             }
         }
         Observation::State(change) => states.borrow_mut().push(*change),
@@ -205,6 +211,7 @@ pub(crate) struct World {
     pub(crate) family: Family,
     pub(crate) ids: [HostId; 2],
     wire: Rc<RefCell<Vec<Seen>>>,
+    others: Rc<RefCell<Vec<(usize, Bytes)>>>,
     states: Rc<RefCell<Vec<StateChange>>>,
     events: [Rc<RefCell<Vec<Event>>>; 2],
 }
@@ -321,6 +328,19 @@ impl World {
         self.with(host, |now, host| host.stream(id).expect("held").abort(now));
     }
 
+    /// Lets go of every connection of the server, those that wait for `accept` too.
+    pub(crate) fn let_go_of_everything(&mut self) {
+        self.with(SERVER, |now, host| {
+            let held: Vec<ConnectionId> =
+                host.snapshot(now).connections.iter().filter_map(|c| c.id).collect();
+            for id in held {
+                if let Some(stream) = host.stream(id) {
+                    stream.close(now);
+                }
+            }
+        });
+    }
+
     // ---- what is so ----
 
     pub(crate) fn tuple(&mut self, client: ConnectionId) -> FourTuple {
@@ -382,6 +402,12 @@ impl World {
     pub(crate) fn sent(&self, host: usize, which: impl Fn(&Seen) -> bool) -> Vec<Seen> {
         let wire = self.wire.borrow();
         wire.iter().filter(|seen| seen.from == host && which(seen)).cloned().collect()
+    }
+
+    /// The packets of one host that are not TCP, and fragments.
+    pub(crate) fn others(&self, host: usize) -> Vec<Bytes> {
+        let others = self.others.borrow();
+        others.iter().filter(|(from, _)| *from == host).map(|(_, packet)| packet.clone()).collect()
     }
 
     /// Forgets what was on the wire so far.
