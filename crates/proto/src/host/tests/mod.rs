@@ -2,6 +2,7 @@
 //!
 //! - `mod`: the [`Pair`]
 //! - `solo`: one host whose peer is played by the test
+//! - `closing`: FIN in each direction, half-close, orphans
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
@@ -10,13 +11,15 @@
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
-//! - `loss`: RTO, fast retransmit, congestion, Nagle, offload, path MTU
+//! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
+mod closing;
 mod lifecycle;
 mod loss;
 mod numbers;
 mod opening;
+mod paths;
 mod random;
 mod resets;
 mod solo;

@@ -265,11 +265,11 @@ fn both_sides_open_write_and_close_at_once_and_every_octet_arrives() {
         id
     });
     pair.run_for(Duration::from_secs(1));
-    for side in 0..2 {
-        assert_eq!(pair.read(side, ids[side]), (b"written at once".to_vec(), true));
-        assert!(pair.events[side].contains(&Event::Connected(ids[side])));
-        assert!(pair.events[side].contains(&Event::Closed(ids[side], CloseReason::Graceful)));
-        pair.close(side, ids[side]);
+    for (side, id) in ids.into_iter().enumerate() {
+        assert_eq!(pair.read(side, id), (b"written at once".to_vec(), true));
+        assert!(pair.events[side].contains(&Event::Connected(id)));
+        assert!(pair.events[side].contains(&Event::Closed(id, CloseReason::Graceful)));
+        pair.close(side, id);
     }
     pair.run_for(Duration::from_secs(120));
     pair.assert_nothing_left();

@@ -103,7 +103,7 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
-            if !plan.text.is_multiple_of(u32::from(tcb.mss)) {
+            if !octets.min(plan.text).is_multiple_of(u32::from(tcb.mss)) {
                 tcb.snd.small_end = tcb.snd.nxt;
             }
             if tcb.timed.is_none() {
