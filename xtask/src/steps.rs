@@ -17,7 +17,7 @@ pub(crate) struct Step {
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "setup", about: "the Debian packages that the tests drive", run: setup::run },
     Step { name: "fmt", about: "rustfmt changes nothing", run: fmt },
-    Step { name: "tidy", about: "sizes, panics, unsafe, citations, README", run: tidy::run },
+    Step { name: "tidy", about: "sizes, panics, unsafe, citations, README, paths", run: tidy::run },
     Step { name: "clippy", about: "clippy finds nothing, in all targets", run: clippy },
     Step { name: "doc", about: "the documentation builds without a warning", run: doc },
     Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },

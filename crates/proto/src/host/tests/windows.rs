@@ -41,9 +41,10 @@ fn closed_window_that_nobody_answers_for_ends_by_the_user_timeout() {
     let mut solo = Solo::new(TcpConfig { user_timeout: Duration::from_secs(100), ..plain() });
     solo.arrives(ack(0, 0).wnd(0));
     solo.write(b"waiting");
+    // Whether it counts from the text or from the first probe, a second later.
     solo.wait_ms(99_999);
     assert_eq!(solo.state(), State::Established);
-    solo.wait_ms(1);
+    solo.wait_ms(1_001);
     assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::TimedOut)]);
 }
 
@@ -368,6 +369,19 @@ fn probes_of_our_closed_window_are_not_duplicate_acks() {
     for _ in 0..5 {
         let answer = solo.arrives(text(4, 0, b"e"));
         assert!(answer.iter().all(|sent| sent.text.is_empty()), "retransmission without a loss");
+    }
+}
+
+// requirement: 9293-MUST-37
+#[test]
+fn user_timeout_shorter_than_the_time_between_probes_does_not_end_a_peer_that_answers() {
+    let mut solo = Solo::new(TcpConfig { user_timeout: Duration::from_secs(10), ..plain() });
+    solo.arrives(ack(0, 0).wnd(0));
+    solo.write(b"waiting");
+    for _ in 0..20 {
+        while solo.wait_ms(1_000).is_empty() {}
+        solo.arrives(ack(0, 0).wnd(0));
+        assert_eq!(solo.state(), State::Established);
     }
 }
 

@@ -80,7 +80,6 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     tcb.snd.una = seg.ack;
     // A number left behind would come before us again after 2^31 octets.
     tcb.snd.small_end = tcb.snd.small_end.max(seg.ack);
-    tcb.snd.small_end = tcb.snd.small_end.max(seg.ack);
     if fin_acked {
         tcb.halves.on_fin_acked();
     }
