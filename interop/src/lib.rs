@@ -28,6 +28,11 @@ pub mod wait;
 pub use namespace::Namespace;
 pub use process::Running;
 
+/// The example of the README, compiled as a test of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 

@@ -99,11 +99,7 @@ impl End {
 fn serve(end: &mut End, now: Instant, event: Event) -> Result<(), Step> {
     match event {
         Event::Incoming(listener) => end.stream = end.host.accept(listener),
-        Event::Readable(id) => {
-            if end.read(now, id)? {
-                end.send(now, id, RESPONSE)?;
-            }
-        }
+        Event::Readable(id) if end.read(now, id)? => end.send(now, id, RESPONSE)?,
         Event::Closed(_, reason) => end.closed = Some(reason),
         _ => {}
     }

@@ -101,6 +101,18 @@ impl Workspace {
         Ok(tally)
     }
 
+    /// Runs a program that cargo has built, by its path in the target directory.
+    pub(crate) fn built(&self, path: &str) -> Result<(), String> {
+        let own = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
+        // TARGET/PROFILE/xtask
+        let target = own.ancestors().nth(2).unwrap_or(&self.root);
+        match Command::new(target.join(path)).current_dir(&self.root).status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{path} ended with {status}")),
+            Err(error) => Err(format!("{path} does not start: {error}")),
+        }
+    }
+
     /// Whether the cargo sub-command `name` is installed.
     pub(crate) fn has_cargo(&self, name: &str) -> bool {
         let mut command = self.cargo_command(name);

@@ -1,4 +1,4 @@
-//! Installs the Debian packages that the tests drive, or says in one line how to.
+//! Installs the Debian packages that the tests drive, or says in one line how to; and the node of the TUN driver.
 
 use crate::run::{Tally, Workspace};
 use std::path::Path;
@@ -19,6 +19,7 @@ const NEEDED: &[(&str, &str)] = &[
 
 /// Never red: what is missing fails the tests that need it, and those alone.
 pub(crate) fn run(_: &Workspace) -> Result<Option<Tally>, String> {
+    offer_tun();
     let missing = missing(&search_path());
     if missing.is_empty() {
         return Ok(None);
@@ -32,6 +33,36 @@ pub(crate) fn run(_: &Workspace) -> Result<Option<Tally>, String> {
         eprintln!("{}", advice(&missing));
     }
     Ok(None)
+}
+
+/// Where interfaces come from.
+const TUN: &str = "/dev/net/tun";
+
+/// Whether this kernel offers TUN.
+pub(crate) fn has_tun() -> bool {
+    Path::new(TUN).exists()
+}
+
+/// Makes the device node where the kernel has the driver and a container was started without the node.
+fn offer_tun() {
+    if has_tun() || !is_root() {
+        return;
+    }
+    let quiet = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    quiet("modprobe", &["tun"]);
+    let drivers = std::fs::read_to_string("/proc/misc").unwrap_or_default();
+    if !has_tun() && drivers.lines().any(|line| line.ends_with(" tun")) {
+        quiet("mkdir", &["-p", "/dev/net"]);
+        quiet("mknod", &[TUN, "c", "10", "200"]);
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 fn advice(missing: &[&str]) -> String {
@@ -54,9 +85,8 @@ fn missing<P: AsRef<Path>>(folders: &[P]) -> Vec<&'static str> {
 }
 
 fn may_install() -> bool {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
     let apt = Command::new("apt-get").arg("--version").stdout(Stdio::null()).status();
-    root && apt.is_ok_and(|status| status.success())
+    is_root() && apt.is_ok_and(|status| status.success())
 }
 
 fn install(packages: &[&str]) {

@@ -73,3 +73,8 @@ pub use shutdown::ShutdownReport;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
 pub use stream::TcpStream;
 pub use udp::UdpSocket;
+
+/// The example in README.md, compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -129,9 +129,41 @@ async fn rst_is_noticed_while_the_relay_waits_for_the_other_side_to_read() {
     assert_eq!(client.read_to_end(&mut rest).await.expect_err("RST").kind(), ErrorKind::ConnectionReset);
 }
 
-/// The other side may be a socket of the kernel: over the loopback of this machine, nothing leaves it.
-#[tokio::test]
-async fn rst_is_carried_into_and_out_of_kernel_sockets() {
+/// The other side may be a socket of the kernel: over the loopback of a network namespace of its own, in which this
+/// test runs itself again.
+#[cfg(target_os = "linux")]
+#[test]
+fn rst_is_carried_into_and_out_of_kernel_sockets() {
+    const INSIDE: &str = "LINGER_TEST_IN_NAMESPACE";
+    if std::env::var_os(INSIDE).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        return runtime.block_on(kernel_sockets());
+    }
+    let alone = |flags: &str, program: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args([flags, "sh", "-c", program]).env(INSIDE, "1");
+        command
+    };
+    // Root needs no namespace of users, and may not be given one.
+    let flags =
+        if alone("-n", "true").output().is_ok_and(|done| done.status.success()) { "-n" } else { "-rn" };
+    let done = alone(
+        flags,
+        "ip link set lo up && exec \"$0\" --exact rst_is_carried_into_and_out_of_kernel_sockets",
+    )
+    .arg(std::env::current_exe().expect("this test"))
+    .output()
+    .expect("unshare (util-linux) and ip (iproute2)");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        done.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+#[cfg(target_os = "linux")]
+async fn kernel_sockets() {
     let (left, right) = pair();
     let kernel = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let kernel_addr = kernel.local_addr().expect("bound");

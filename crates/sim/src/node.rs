@@ -13,7 +13,8 @@ pub(crate) struct Node {
     apps: Vec<Box<dyn App>>,
     /// How many of `apps` have begun.
     started: usize,
-    /// Events handed to applications or tasks.
+    /// Events handed to tasks.
+    #[cfg(feature = "tokio")]
     told: u64,
 }
 
@@ -32,13 +33,23 @@ enum Seat {
 impl Node {
     pub(crate) fn new(name: &str, host: Host, interface: InterfaceId, addresses: [IpAddr; 2]) -> Self {
         let seat = Seat::Direct(Box::new(host));
-        Self { name: name.to_owned(), interface, addresses, seat, apps: Vec::new(), started: 0, told: 0 }
+        Self {
+            name: name.to_owned(),
+            interface,
+            addresses,
+            seat,
+            apps: Vec::new(),
+            started: 0,
+            #[cfg(feature = "tokio")]
+            told: 0,
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) const fn told(&self) -> u64 {
         self.told
     }
@@ -110,11 +121,13 @@ impl Node {
     /// Hands the next event to the applications; false when there is none.
     pub(crate) fn tell_app(&mut self, now: Instant) -> bool {
         let Some(event) = self.with(Host::poll_event) else { return false };
-        self.told += 1;
         match &mut self.seat {
             Seat::Direct(host) => self.apps.iter_mut().for_each(|app| app.on_event(now, host, event)),
             #[cfg(feature = "tokio")]
-            Seat::Embedded { stack, .. } => stack.handle_event(event),
+            Seat::Embedded { stack, .. } => {
+                self.told += 1;
+                stack.handle_event(event);
+            }
             #[cfg(feature = "tokio")]
             Seat::Empty => {}
         }

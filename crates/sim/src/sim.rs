@@ -9,10 +9,10 @@ use crate::node::Node;
 use crate::observe::{Arrived, Observation, Observer, PacketId, Sent, StateChange};
 use crate::random::{Random, Seed, Stream};
 use crate::schedule::Schedule;
+use crate::shown::Shown;
 use bytes::Bytes;
 use linger_proto::{
-    Direction, Frame, FrameTrace, Host, HostConfig, Instant, InterfaceConfig, Secret, State, TraceEvent,
-    Transmit,
+    Direction, Frame, FrameTrace, Host, HostConfig, Instant, InterfaceConfig, Secret, TraceEvent, Transmit,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -118,6 +118,7 @@ pub struct Sim {
     pub(crate) capture_error: Option<String>,
     checkers: Vec<Box<dyn Checker>>,
     digest: Digest,
+    shown: Shown,
     packets: u64,
     steps: u64,
     steps_now: u64,
@@ -141,6 +142,7 @@ impl Sim {
             capture_error: None,
             checkers: Vec::new(),
             digest: Digest::new(),
+            shown: Shown::default(),
             packets: 0,
             steps: 0,
             steps_now: 0,
@@ -398,8 +400,11 @@ impl Sim {
         let mut frame = None;
         while let Some(event) = self.nodes[on.index()].with(Host::poll_trace) {
             match event {
-                TraceEvent::Frame(trace) if trace.direction == direction => frame = Some(ended(trace)),
+                TraceEvent::Frame(trace) if trace.direction == direction => {
+                    frame = Some(self.shown.follow(on, trace));
+                }
                 TraceEvent::State { at, tuple, before, after } => {
+                    self.shown.changed(on, tuple, after);
                     let change = StateChange { at, host: on, tuple, before, after };
                     self.notify(&Observation::State(change));
                 }
@@ -455,6 +460,7 @@ impl Sim {
         Failure { seed: self.seed, at: self.steps, now: self.now, why }
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn nodes(&mut self) -> &mut [Node] {
         &mut self.nodes
     }
@@ -471,16 +477,6 @@ impl Sim {
         self.packets += 1;
         packet
     }
-}
-
-/// A connection that has ended is CLOSED, though a listener would take its next SYN: only SYN-RECEIVED goes back to
-/// LISTEN (RFC 9293 Figure 5).
-fn ended(mut trace: FrameTrace) -> FrameTrace {
-    let begins = matches!(trace.before, State::Closed | State::Listen | State::SynReceived);
-    if trace.after == State::Listen && !begins {
-        trace.after = State::Closed;
-    }
-    trace
 }
 
 pub(crate) fn host_id(index: usize) -> HostId {

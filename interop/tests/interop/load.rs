@@ -46,7 +46,7 @@ fn wrk(namespace: &Namespace, server: &Running, page: &str, seconds: u64, close:
 fn wrk_with_keep_alive_sees_no_error() {
     let (namespace, folder) = (Namespace::new(), Folder::new());
     folder.write("index.html", "a small page");
-    let server = serve(&namespace, &folder, &[]);
+    let server = serve(&namespace, &folder, &["--quiet"]);
     let load = wrk(&namespace, &server, &url(LINGER[0], 80, ""), 10, false);
     eprintln!("keep-alive: {} requests, {:.1} us each", load.requests, load.per_request());
 }
@@ -55,7 +55,7 @@ fn wrk_with_keep_alive_sees_no_error() {
 fn third_wrk_run_with_close_costs_no_more_beside_the_time_waits_of_the_first_two() {
     let (namespace, folder) = (Namespace::new(), Folder::new());
     folder.write("index.html", "a small page");
-    let server = serve(&namespace, &folder, &[]);
+    let server = serve(&namespace, &folder, &["--quiet"]);
     let page = url(LINGER[1], 80, "");
     let runs = [1, 2, 3].map(|_| wrk(&namespace, &server, &page, 10, true));
     let costs = runs.each_ref().map(Load::per_request);

@@ -5,8 +5,8 @@ use super::Finding;
 use super::source::Source;
 
 const DEVIATION: &str = "Deviation";
-/// The levels under which RFC 9293 numbers its requirements.
-const LEVELS: [&str; 5] = ["MUST-", "SHLD-", "MAY-", "REC-", "§"];
+/// How the place in an RFC begins: a level under which RFC 9293 numbers its requirements, a section, a table.
+const PLACES: [&str; 6] = ["MUST-", "SHLD-", "MAY-", "REC-", "§", "Table "];
 
 pub(super) fn check(source: &Source, findings: &mut Vec<Finding>) {
     for (number, line) in source.lines() {
@@ -58,5 +58,5 @@ fn deviation_is_complete(rest: &str) -> bool {
     let Some(rest) = rest.strip_prefix(", RFC ") else { return false };
     let Some((place, _)) = rest.split_once(':') else { return false };
     let place = place.trim_start_matches(|c: char| c.is_ascii_digit());
-    LEVELS.iter().any(|level| place.trim_start().starts_with(level))
+    PLACES.iter().any(|start| place.trim_start().starts_with(start))
 }

@@ -8,10 +8,12 @@
 //! | `citation.rs` | how an RFC is cited |
 //! | `safety.rs` | each crate's rule on `unsafe` |
 //! | `readme.rs` | README.md against the workspace it describes |
+//! | `paths.rs` | paths in the other papers |
 //! | `allow.rs` | `xtask/tidy-allow.txt`, which may only shrink |
 
 mod allow;
 mod citation;
+mod paths;
 mod readme;
 mod safety;
 mod size;
@@ -25,6 +27,9 @@ use crate::steps::STEPS;
 use source::Source;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// The papers whose paths are followed.
+const PAPERS: [&str; 3] = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 
 /// A rule that is broken somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +58,10 @@ struct Tree {
     rust: Vec<Source>,
     manifests: Vec<(String, String)>,
     readme: Option<String>,
+    /// The other papers, with their text.
+    papers: Vec<(String, String)>,
+    /// Every file there is.
+    files: Vec<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace) -> Result<Option<Tally>, String> {
@@ -80,6 +89,7 @@ fn check(tree: &Tree, steps: &[&str]) -> Vec<Finding> {
     }
     safety::check(tree, &mut findings);
     readme::check(tree, steps, &mut findings);
+    paths::check(tree, &mut findings);
     findings
 }
 
@@ -93,16 +103,27 @@ impl Tree {
         for path in paths {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
             if name.ends_with(".rs") {
-                tree.rust.push(Source::new(name, std::fs::read_to_string(&path)?));
+                tree.rust.push(Source::new(name.clone(), std::fs::read_to_string(&path)?));
             } else if name.ends_with("Cargo.toml") {
-                tree.manifests.push((name, std::fs::read_to_string(&path)?));
+                tree.manifests.push((name.clone(), std::fs::read_to_string(&path)?));
+            } else if PAPERS.contains(&name.as_str()) {
+                tree.papers.push((name.clone(), std::fs::read_to_string(&path)?));
             }
+            tree.files.push(name);
         }
         Ok(tree)
     }
 
     fn manifest(&self, path: &str) -> Option<&str> {
         self.manifests.iter().find(|(name, _)| name == path).map(|(_, text)| text.as_str())
+    }
+
+    /// Whether there is such a file, or a folder with files in it.
+    fn holds(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        self.files
+            .iter()
+            .any(|file| file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 
     fn has_file(&self, path: &str) -> bool {

@@ -213,6 +213,24 @@ fn readme_that_disagrees_with_the_workspace_is_found() {
 }
 
 #[test]
+fn path_in_a_paper_that_leads_nowhere_is_found_and_what_is_no_path_is_not() {
+    let files = ["crates/proto/src/tcp/seq.rs", "docs/decisions/README.md"].map(str::to_owned);
+    let good =
+        "`tcp/seq.rs`, `crates/proto`, `docs/decisions/`, `cargo run -- a/b`, `/dev/net/tun`, `http://a/b`";
+    let tree = |text: &str| Tree {
+        files: files.to_vec(),
+        papers: vec![("ARCHITECTURE.md".to_owned(), text.to_owned())],
+        ..Tree::default()
+    };
+    let mut findings = Vec::new();
+    paths::check(&tree(good), &mut findings);
+    assert_eq!(findings, []);
+    paths::check(&tree("first\nsecond `tcp/se` and `crates/prot/`"), &mut findings);
+    let found: Vec<_> = findings.iter().map(|finding| (finding.line, finding.item.as_str())).collect();
+    assert_eq!(found, [(2, "tcp/se"), (2, "crates/prot/")]);
+}
+
+#[test]
 fn allow_list_excuses_exactly_what_it_names_and_only_shrinks() {
     let text = "const A: u8 = 0;\n".repeat(601);
     let found = || findings_in("crates/sim/src/a.rs", &text);

@@ -145,7 +145,10 @@ impl Host {
         remote: SocketAddr,
         chosen: Option<SocketAddr>,
     ) -> Result<(InterfaceId, SocketAddr), ConnectError> {
-        if remote.port() == 0 || remote.ip().is_unspecified() || remote.ip().is_multicast() {
+        // A connection has two ends (RFC 9293 MUST-46); an IPv4 address inside an IPv6 one has no place on a wire.
+        let ip = remote.ip();
+        let one_host = !ip.is_unspecified() && !ip.is_multicast() && !self.interfaces.is_broadcast(ip);
+        if remote.port() == 0 || !one_host || ip.to_canonical() != ip {
             return Err(ConnectError::NoRoute);
         }
         let (interface, address) = self.interfaces.source_for(remote.ip()).ok_or(ConnectError::NoRoute)?;

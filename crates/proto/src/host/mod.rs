@@ -186,7 +186,16 @@ impl Host {
 
     /// The next thing the application should know.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        if let Event::Readable(id) | Event::Writable(id) = event
+            && let Some(connection) = self.connections.get_checked_mut(id.index, id.generation)
+        {
+            match event {
+                Event::Readable(_) => connection.told.readable = false,
+                _ => connection.told.writable = false,
+            }
+        }
+        Some(event)
     }
 
     /// When to call [`Host::handle_timeout`] if nothing else happens. Drain [`Host::poll_transmit`] first: sending

@@ -110,7 +110,7 @@ impl Host {
             Phase::Synchronized(tcb) => {
                 let mss = u32::from(tcb.mss);
                 let text_max = if offload { (PACKET_MAX - 120) / mss * mss } else { mss };
-                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(1)) else { return false };
+                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else { return false };
                 let retransmits = tcb.retransmits;
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
                 self.counters.retransmits += u64::from(tcb.retransmits - retransmits);

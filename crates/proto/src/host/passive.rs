@@ -131,6 +131,7 @@ impl Host {
         match half_open.judge(seg) {
             Step::Drop(reason) => Err(reason),
             Step::RepeatSynAck(reason) => {
+                half_open.agreed.syn_repeated = true;
                 self.send_syn_ack(now, index, State::SynReceived);
                 Err(reason)
             }
@@ -148,6 +149,10 @@ impl Host {
                 self.drop_half_open(now, index);
                 Ok(())
             }
+            Step::Relisten(reason) => {
+                self.drop_half_open(now, index);
+                Err(reason)
+            }
             Step::Refuse(reason) => {
                 self.reply_reset(key, interface, seg, State::SynReceived);
                 Err(reason)
@@ -160,7 +165,7 @@ impl Host {
     fn establish_passive(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
         let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
         let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
-        let (listener, covers) = (half_open.listener, half_open.covers_time_wait);
+        let (listener, covers, since) = (half_open.listener, half_open.covers_time_wait, half_open.since);
         let full =
             self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX);
         let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
@@ -172,7 +177,8 @@ impl Host {
             return Err(DropReason::ConnectionLimit);
         }
         listening.half_open = listening.half_open.saturating_sub(1);
-        let tcb = Tcb::new(&agreed, &listening.config, now);
+        let mut tcb = Tcb::new(&agreed, &listening.config, now);
+        tcb.measure_handshake(&agreed, since, now);
         self.disown(&key, Found::HalfOpen(index));
         self.half_open.remove(index);
         if covers {

@@ -150,11 +150,6 @@ impl Host {
                 self.end_connection(now, index, CloseReason::Refused);
                 Ok(())
             }
-            Step::Reset => {
-                self.counters.resets_received += 1;
-                self.end_connection(now, index, CloseReason::Reset);
-                Ok(())
-            }
             Step::SynReceived => {
                 self.settle(now, index);
                 Ok(())
@@ -197,15 +192,14 @@ impl Host {
         tcb.send = opening.send.take();
         tcb.holder = opening.holder;
         tcb.nodelay = opening.nodelay;
-        if core::mem::take(&mut opening.write_blocked) {
-            tcb.wake.writable = true;
-        }
+        tcb.write_blocked = opening.write_blocked;
         if opening.close_queued {
             tcb.halves.on_close();
         }
         // A SYN in the segment was dealt with; a window that came without one is scaled.
         let syn = seg.has(Flags::SYN);
         if syn {
+            tcb.measure_handshake(agreed, opening.syn_at, now);
             seg.flags.0 &= !Flags::SYN.0;
             seg.seq += 1;
         } else {
@@ -259,9 +253,9 @@ impl Host {
                 if !seq.in_window(tcb.snd.una, tcb.outstanding()) {
                     return Err(DropReason::IcmpOutOfFlight);
                 }
-                if let IcmpError::PacketTooBig { mtu } = error
-                    && self.path_mtu.lower(key.remote(), mtu, now)
-                {
+                if let IcmpError::PacketTooBig { mtu } = error {
+                    // Known or not: this connection may have begun before it was.
+                    self.path_mtu.lower(key.remote(), mtu, now);
                     self.lower_mss(now, index, &key);
                 }
                 Ok(())

@@ -52,12 +52,15 @@ impl Host {
         }
     }
 
+    /// Tells the application, unless it has not fetched the last notice of the same kind.
     fn wake(&mut self, index: u32, wake: Wake) {
         let id = self.id_of(index);
-        if wake.readable {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let told = &mut connection.told;
+        if wake.readable && !core::mem::replace(&mut told.readable, true) {
             self.events.push_back(Event::Readable(id));
         }
-        if wake.writable {
+        if wake.writable && !core::mem::replace(&mut told.writable, true) {
             self.events.push_back(Event::Writable(id));
         }
     }
@@ -77,12 +80,11 @@ impl Host {
         }
     }
 
-    /// Arms the timing wheel for the connection's earliest deadline, unless an entry that early is in it already.
+    /// Arms the timing wheel for the connection's earliest deadline, unless it holds one of ours that is no later.
     pub(super) fn arm(&mut self, index: u32) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         let deadline = connection.next_deadline();
-        if deadline < connection.armed_at {
-            connection.armed_at = deadline;
+        if connection.armed.add(deadline) {
             self.wheel.arm(Found::Connection(index).pack(), deadline);
         }
     }

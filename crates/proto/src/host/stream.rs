@@ -12,6 +12,9 @@ use crate::{ConnectionId, Instant, OwnerId};
 use alloc::boxed::Box;
 use bytes::Bytes;
 
+/// No send buffer holds more: sequence numbers farther apart could not be told from those behind.
+const SEND_MAX: u32 = 1 << 30;
+
 /// The application's hold on one connection.
 pub struct Stream<'h> {
     host: &'h mut Host,
@@ -127,7 +130,7 @@ impl<'h> Stream<'h> {
                 });
             }
         };
-        let fits = octets(len).min(limit.saturating_sub(queued));
+        let fits = octets(len).min(limit.min(SEND_MAX).saturating_sub(queued));
         let fits = usize::try_from(fits).unwrap_or(0);
         *blocked = fits < len;
         if fits == 0 {

@@ -120,7 +120,6 @@ impl Host {
         if let Some(found) = found {
             self.own(key, found);
             self.counters.time_wait_entered += 1;
-            self.trace_state(now, key, State::Closed, State::TimeWait);
         }
     }
 

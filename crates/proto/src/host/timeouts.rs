@@ -27,11 +27,9 @@ impl Host {
 
     fn connection_timeout(&mut self, now: Instant, index: u32, at: Instant) {
         let Some(connection) = self.connections.get_mut(index) else { return };
-        // An entry from before the deadline moved, or of a connection that had this slot before.
-        if connection.armed_at != at {
+        if !connection.armed.take(at) {
             return;
         }
-        connection.armed_at = Instant::FAR_FUTURE;
         if connection.next_deadline() > now {
             return self.arm(index);
         }

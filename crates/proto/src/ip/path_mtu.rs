@@ -42,7 +42,11 @@ impl PathMtu {
     /// Takes note that the path to `destination` carries only `mtu` octets. True when that is news: smaller than what
     /// was known. The caller has checked that the report quotes a packet in flight (RFC 5927 §7).
     pub(crate) fn lower(&mut self, destination: IpAddr, mtu: u16, now: Instant) -> bool {
-        let mtu = mtu.max(if destination.is_ipv4() { MTU_MIN_V4 } else { MTU_MIN_V6 });
+        // RFC 8201 §4 [8201-1]: no router of IPv6 says that truthfully.
+        if destination.is_ipv6() && mtu < MTU_MIN_V6 {
+            return false;
+        }
+        let mtu = mtu.max(MTU_MIN_V4);
         let known = self.get(destination, now);
         if known.is_some_and(|known| known < mtu) {
             return false;
@@ -94,13 +98,15 @@ mod tests {
     }
 
     #[test]
-    fn reports_below_the_floor_of_the_family_are_taken_as_the_floor() {
+    fn report_below_the_floor_is_taken_as_the_floor_in_ipv4_and_thrown_away_in_ipv6() {
         let mut cache = PathMtu::default();
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
-        assert!(cache.lower(v4(1), 68, Instant::ZERO) && cache.lower(v6, 0, Instant::ZERO));
+        assert!(cache.lower(v4(1), 68, Instant::ZERO));
         assert_eq!(cache.get(v4(1), Instant::ZERO), Some(552));
-        assert_eq!(cache.get(v6, Instant::ZERO), Some(1280));
         assert!(!cache.lower(v4(1), 0, Instant::ZERO));
+        assert!(!cache.lower(v6, 1279, Instant::ZERO));
+        assert_eq!(cache.get(v6, Instant::ZERO), None);
+        assert!(cache.lower(v6, 1280, Instant::ZERO));
     }
 
     #[test]

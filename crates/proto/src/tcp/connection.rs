@@ -6,10 +6,11 @@ use crate::tcp::closing::holder::Holder;
 use crate::tcp::error::CloseReason;
 use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::active::Opening;
-use crate::tcp::tcb::Tcb;
+use crate::tcp::tcb::{Tcb, Wake};
 use crate::tcp::timers;
 use crate::{Instant, InterfaceId, OwnerId};
 use alloc::boxed::Box;
+use arrayvec::ArrayVec;
 
 /// A connection that has ended while the application still holds it.
 #[derive(Clone, Debug)]
@@ -33,6 +34,39 @@ pub(crate) enum Phase {
     Over(Box<Over>),
 }
 
+/// The instants for which the timing wheel holds an entry of ours, the earliest last.
+///
+/// Entries are never cancelled. A nearer deadline gets an entry of its own, and the farther one stays of use: without
+/// this list each delayed ACK of a connection with keep-alive would leave an entry in the wheel for two hours.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Armed(ArrayVec<Instant, ARMED_MAX>);
+
+/// More nested deadlines than that and the farthest is forgotten; its entry is ignored when it comes due.
+const ARMED_MAX: usize = 4;
+
+impl Armed {
+    /// Whether the wheel needs an entry for `deadline`; counts it in then.
+    pub(crate) fn add(&mut self, deadline: Instant) -> bool {
+        if self.0.last().copied().unwrap_or(Instant::FAR_FUTURE) <= deadline {
+            return false;
+        }
+        if self.0.is_full() {
+            self.0.remove(0);
+        }
+        self.0.push(deadline);
+        true
+    }
+
+    /// An entry for `at` came due. False for one that was forgotten, or that another connection left in this slot.
+    pub(crate) fn take(&mut self, at: Instant) -> bool {
+        let ours = self.0.last() == Some(&at);
+        if ours {
+            self.0.pop();
+        }
+        ours
+    }
+}
+
 /// One connection of this host.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
@@ -40,14 +74,15 @@ pub(crate) struct Connection {
     pub(crate) interface: InterfaceId,
     pub(crate) owner: OwnerId,
     pub(crate) phase: Phase,
-    /// The earliest instant for which the timing wheel holds an entry of ours.
-    pub(crate) armed_at: Instant,
+    pub(crate) armed: Armed,
     /// Since when it has been in `noted`.
     pub(crate) since: Instant,
     /// The state last told to those who watch.
     pub(crate) noted: State,
     /// The state after the last frame that was traced.
     pub(crate) shown: State,
+    /// Notices to the application that it has not fetched.
+    pub(crate) told: Wake,
     /// It stands in the queue of those that may have something to send.
     pub(crate) dirty: bool,
 }
@@ -59,10 +94,11 @@ impl Connection {
             interface,
             owner: OwnerId::default(),
             phase,
-            armed_at: Instant::FAR_FUTURE,
+            armed: Armed::default(),
             since: now,
             noted: before,
             shown: before,
+            told: Wake::default(),
             dirty: false,
         }
     }

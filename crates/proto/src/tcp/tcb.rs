@@ -17,6 +17,9 @@ use crate::tcp::timers::Timers;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+/// What the peer's full segments are taken for until larger ones have been seen (Linux: `TCP_MSS_DEFAULT`).
+const RCV_MSS_FIRST: u16 = 536;
+
 /// The send sequence space.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SendSpace {
@@ -103,14 +106,22 @@ pub(crate) struct Tcb {
     pub(crate) ts: Option<TimestampState>,
     /// The segment being timed: the sequence number after it, and when it left.
     pub(crate) timed: Option<(SeqNum, Instant)>,
+    /// When text was last found to be lost.
+    pub(crate) loss_at: Instant,
+    /// When text or FIN last left.
+    pub(crate) sent_at: Instant,
     pub(crate) config: Arc<TcpConfig>,
     /// `None` while empty.
     pub(crate) send: Option<Box<SendBuffer>>,
     /// `None` while empty.
     pub(crate) recv: Option<Box<RecvBuffer>>,
     pub(crate) ack_due: AckDue,
-    /// Full segments received since the last acknowledgment left.
-    pub(crate) unacked_segments: u8,
+    /// Octets of text received in order since the last acknowledgment left.
+    pub(crate) unacked_octets: u32,
+    /// Octets of text in a full segment of the peer, as far as was seen.
+    pub(crate) rcv_mss: u16,
+    /// Duplicate ACKs that are to leave, one for each segment out of order: the peer counts them (RFC 5681 §3.2).
+    pub(crate) duplicate_acks: u8,
     pub(crate) wake: Wake,
     /// The application's last write found no room.
     pub(crate) write_blocked: bool,
@@ -163,14 +174,18 @@ impl Tcb {
             timers: Timers::new(now, config.keepalive.as_ref()),
             rtt: if agreed.syn_repeated { Rtt::after_repeated_syn() } else { Rtt::new() },
             recovery: Recovery::new(agreed.iss),
-            congestion: Reno::new(mss),
+            congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
             ts,
             timed: None,
+            loss_at: now,
+            sent_at: now,
             config: Arc::clone(config),
             send: None,
             recv: None,
             ack_due: AckDue::No,
-            unacked_segments: 0,
+            unacked_octets: 0,
+            rcv_mss: agreed.mss.min(RCV_MSS_FIRST),
+            duplicate_acks: 0,
             wake: Wake::default(),
             write_blocked: false,
             nodelay: config.nodelay,
@@ -182,6 +197,14 @@ impl Tcb {
             rcv_shift: agreed.rcv_shift,
             challenge_at_ms: millis32(now),
             retransmits: 0,
+        }
+    }
+
+    /// The handshake's round trip, measured from `syn_at`, when our SYN or SYN-ACK left, unless it left twice (RFC 6298
+    /// §2.2, §3). A clock that stood still has measured nothing.
+    pub(crate) fn measure_handshake(&mut self, agreed: &Agreed, syn_at: Instant, now: Instant) {
+        if !agreed.syn_repeated && now > syn_at {
+            self.rtt.sample(now.since(syn_at), &self.config);
         }
     }
 

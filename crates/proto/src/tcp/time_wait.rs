@@ -373,7 +373,12 @@ impl<A: Copy> TimeWaitTable<A> {
     fn append(&mut self, index: u32, now: Instant) {
         let Some(record) = self.records.get_mut(index) else { return };
         let Some(queue) = self.queues.get_mut(record.queue()) else { return };
-        let expires = (now + queue.msl + queue.msl).as_nanos().div_ceil(1_000_000);
+        // A lifetime of nothing is over at once; no other is cut short by the rounding.
+        let expires = if queue.msl.is_zero() {
+            now.as_millis()
+        } else {
+            (now + queue.msl + queue.msl).as_nanos().div_ceil(1_000_000)
+        };
         record.expires_ms = wrapping_ms(expires);
         (record.older, record.newer) = (queue.newest, NIL);
         let newest = core::mem::replace(&mut queue.newest, index);

@@ -28,7 +28,8 @@ pub(crate) struct Timers {
     pub(crate) waiting: Waiting,
     /// Retransmission or persist timer.
     pub(crate) retransmit_at: Instant,
-    /// Since when the peer has acknowledged nothing of what is in flight: the user timeout counts from here.
+    /// Since when the peer has acknowledged nothing of what is in flight, or answered no probe: the user timeout counts
+    /// from here. [`Instant::FAR_FUTURE`] while every probe of a closed window was answered.
     pub(crate) silent_since: Instant,
     /// Delayed acknowledgment.
     pub(crate) ack_at: Instant,
@@ -59,9 +60,7 @@ impl Timers {
     /// Starts the retransmission or persist timer unless it runs for the same purpose already.
     pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Duration) {
         if self.waiting != waiting {
-            if self.waiting == Waiting::No {
-                self.silent_since = now;
-            }
+            self.silent_since = if self.waiting == Waiting::No { now } else { self.silent_since.min(now) };
             self.restart(waiting, now, after);
         }
     }
@@ -122,12 +121,14 @@ fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) {
     // A closed window is not a loss: the peer answers, and the connection stays (RFC 9293 MUST-37).
     if tcb.snd.wnd == 0 || tcb.timers.waiting == Waiting::Window {
         tcb.timers.probe_due = true;
+        tcb.timers.silent_since = tcb.timers.silent_since.min(now);
     } else {
         // RFC 6298 §5.4-5.7; RFC 5681 §3.1 for the threshold, halved once for one flight.
         let in_flight = tcb.recovery.in_flight(tcb.snd.una, tcb.snd.nxt);
         if tcb.recovery.on_timeout(tcb.snd.una, tcb.snd.nxt) {
             tcb.congestion.on_congestion(Congestion::Timeout, in_flight, tcb.mss);
         }
+        tcb.loss_at = now;
         tcb.timed = None;
     }
     tcb.rtt.back_off();

@@ -98,7 +98,7 @@ fn syn_received() -> Vec<Case> {
         AckMissing, ChallengeLimited, Duplicate, OutOfWindow, RstChallenged, RstOutOfWindow, SynChallenged,
         UnacceptableAck,
     };
-    let rows: [Row; 10] = [
+    let rows: [Row; 9] = [
         ("no ACK", AckMissing, None, |peer| peer.header(Flags::PSH)),
         ("ACK of nothing sent", UnacceptableAck, RST, |peer| {
             let ack = peer.ack + 1;
@@ -123,10 +123,6 @@ fn syn_received() -> Vec<Case> {
         ("RST at the end of the window", RstChallenged, ACK, |peer| {
             let seq = peer.seq + 0xfffe;
             Header { seq, ..peer.header(Flags::RST.with(Flags::ACK)) }
-        }),
-        ("SYN within the window", SynChallenged, ACK, |peer| {
-            let seq = peer.seq + 1;
-            Header { seq, ..peer.header(Flags::SYN) }
         }),
         ("SYN outside the window", OutOfWindow, ACK, |peer| {
             let seq = peer.seq - 100;
@@ -156,6 +152,13 @@ fn syn_received() -> Vec<Case> {
                 peer.packet(&header, b"")
             },
         ));
+    }
+    // Back to LISTEN after a passive open, challenged after an active one (RFC 9293 §3.10.7.4, fourth step).
+    for ((state, start), answer) in RECEIVED.into_iter().zip([None, ACK]) {
+        cases.push(when(format!("{state}: SYN within the window"), SynChallenged, answer, move |rig| {
+            let peer = start(rig);
+            peer.packet(&Header { seq: peer.seq + 1, ..peer.header(Flags::SYN) }, b"")
+        }));
     }
     cases.push(when("SYN-RECEIVED: timestamp from before the SYN", DropReason::Paws, ACK, |rig| {
         let mut peer = Peer::knock(rig, V4, 4000, true);

@@ -54,3 +54,19 @@ pub(crate) fn icmp(source: IpAddr, destination: IpAddr, repr: &IcmpRepr, body: &
     let protocol = if source.is_ipv4() { PROTOCOL_ICMP } else { PROTOCOL_ICMPV6 };
     ip_packet(source, destination, protocol, &message)
 }
+
+/// A TCP packet with one octet replaced, and its checksum corrected. `choose` is given the segment and says which
+/// octet becomes what.
+pub(crate) fn with_octet(packet: &[u8], choose: impl FnOnce(&[u8]) -> (usize, u8)) -> Bytes {
+    let parsed = ip::parse(packet).expect("an IP packet");
+    let mut segment = packet[parsed.payload].to_vec();
+    let (place, value) = choose(&segment);
+    segment[place] = value;
+    let at = usize::from(tcp::CHECKSUM_OFFSET);
+    segment[at..at + 2].fill(0);
+    let len = u32::try_from(segment.len()).expect("a small segment");
+    let mut sum = Sum::pseudo_header(parsed.source, parsed.destination, PROTOCOL_TCP, len);
+    sum.add(&segment);
+    segment[at..at + 2].copy_from_slice(&sum.finish().to_be_bytes());
+    ip_packet(parsed.source, parsed.destination, PROTOCOL_TCP, &segment)
+}

@@ -16,6 +16,13 @@
 //! | `buffers` | what an idle connection does not hold |
 
 mod bulk;
+mod closing;
+mod datagrams;
 mod forge;
+mod integrity;
 mod opening;
+mod options;
+mod patience;
+mod retransmission;
+mod windows;
 mod world;

@@ -3,10 +3,10 @@
 use crate::forge;
 use bytes::Bytes;
 use linger_proto::wire::ip::{self, PROTOCOL_TCP};
-use linger_proto::wire::tcp::{self, Flags, Header};
+use linger_proto::wire::tcp::{self, Flags, Header, Options};
 use linger_proto::{
     CloseReason, ConnectConfig, ConnectError, ConnectionId, Counters, DropReason, Event, FourTuple, Host,
-    HostConfig, Instant, ListenConfig, ListenerId, ReadError, State, TcpConfig, TcpInfo,
+    HostConfig, Instant, ListenConfig, ListenerId, ReadError, SeqNum, State, TcpConfig, TcpInfo,
 };
 use linger_sim::check::{DropsCounted, Quiescent};
 use linger_sim::{HostId, Link, Observation, Packet, Report, Seed, Sim, StateChange, Verdict};
@@ -156,26 +156,32 @@ impl Setup {
         let drops = DropsCounted::new();
         sim.observe(drops.clone());
         sim.check(drops);
-        let (wire, states) = (Rc::default(), Rc::default());
+        let (wire, others, states) = (Rc::default(), Rc::default(), Rc::default());
         if self.record {
-            record(&mut sim, &wire, &states);
+            record(&mut sim, &wire, &others, &states);
         }
         let events: [Rc<RefCell<Vec<Event>>>; 2] = Default::default();
         for (host, said) in [client, server].into_iter().zip(&events) {
             let said = Rc::clone(said);
             sim.app(host, move |_: Instant, _: &mut Host, event: Event| said.borrow_mut().push(event));
         }
-        World { sim, family: self.family, ids: [client, server], wire, states, events }
+        World { sim, family: self.family, ids: [client, server], wire, others, states, events }
     }
 }
 
-fn record(sim: &mut Sim, wire: &Rc<RefCell<Vec<Seen>>>, states: &Rc<RefCell<Vec<StateChange>>>) {
-    let (wire, states) = (Rc::clone(wire), Rc::clone(states));
+fn record(
+    sim: &mut Sim,
+    wire: &Rc<RefCell<Vec<Seen>>>,
+    others: &Rc<RefCell<Vec<(usize, Bytes)>>>,
+    states: &Rc<RefCell<Vec<StateChange>>>,
+) {
+    let (wire, others, states) = (Rc::clone(wire), Rc::clone(others), Rc::clone(states));
     sim.observe(move |what: &Observation<'_>| match what {
         Observation::Sent(sent) => {
-            if let Some(seen) = Seen::read(sent.bytes) {
-                let (at, from, lost) = (sent.at, sent.from.index(), sent.fate.is_err());
-                wire.borrow_mut().push(Seen { at, from, lost, ..seen });
+            let (at, from, lost) = (sent.at, sent.from.index(), sent.fate.is_err());
+            match Seen::read(sent.bytes) {
+                Some(seen) => wire.borrow_mut().push(Seen { at, from, lost, ..seen }),
+                None => others.borrow_mut().push((from, Bytes::copy_from_slice(sent.bytes))),
             }
         }
         Observation::State(change) => states.borrow_mut().push(*change),
@@ -205,6 +211,7 @@ pub(crate) struct World {
     pub(crate) family: Family,
     pub(crate) ids: [HostId; 2],
     wire: Rc<RefCell<Vec<Seen>>>,
+    others: Rc<RefCell<Vec<(usize, Bytes)>>>,
     states: Rc<RefCell<Vec<StateChange>>>,
     events: [Rc<RefCell<Vec<Event>>>; 2],
 }
@@ -321,6 +328,19 @@ impl World {
         self.with(host, |now, host| host.stream(id).expect("held").abort(now));
     }
 
+    /// Lets go of every connection of the server, those that wait for `accept` too.
+    pub(crate) fn let_go_of_everything(&mut self) {
+        self.with(SERVER, |now, host| {
+            let held: Vec<ConnectionId> =
+                host.snapshot(now).connections.iter().filter_map(|c| c.id).collect();
+            for id in held {
+                if let Some(stream) = host.stream(id) {
+                    stream.close(now);
+                }
+            }
+        });
+    }
+
     // ---- what is so ----
 
     pub(crate) fn tuple(&mut self, client: ConnectionId) -> FourTuple {
@@ -384,6 +404,12 @@ impl World {
         wire.iter().filter(|seen| seen.from == host && which(seen)).cloned().collect()
     }
 
+    /// The packets of one host that are not TCP, and fragments.
+    pub(crate) fn others(&self, host: usize) -> Vec<Bytes> {
+        let others = self.others.borrow();
+        others.iter().filter(|(from, _)| *from == host).map(|(_, packet)| packet.clone()).collect()
+    }
+
     /// Forgets what was on the wire so far.
     pub(crate) fn forget_wire(&mut self) {
         self.wire.borrow_mut().clear();
@@ -400,5 +426,44 @@ impl World {
         let id = self.ids[to];
         self.sim.inject(id, packet);
         self.run(Duration::ZERO);
+    }
+}
+
+/// A peer played by the test: it has connected to the server from an address that nobody has, without timestamps.
+pub(crate) struct Scripted {
+    pub(crate) tuple: FourTuple,
+    pub(crate) id: ConnectionId,
+    /// Where its next text goes.
+    pub(crate) seq: SeqNum,
+    /// Where the server's first text goes.
+    pub(crate) ack: SeqNum,
+}
+
+impl Scripted {
+    /// An acknowledgment of so many octets of the server's text, with that window.
+    pub(crate) fn ack(&self, octets: u32, wnd: u16) -> Header {
+        Header { wnd, ..forge::header(Flags::ACK, self.seq, self.ack + octets) }
+    }
+}
+
+impl World {
+    /// Opens a connection by hand, with this window and these options in the SYN.
+    pub(crate) fn scripted(&mut self, wnd: u16, options: Options) -> Scripted {
+        let listener = self.listen(ListenConfig::default());
+        let tuple = FourTuple { local: SocketAddr::new(self.nobody(), 9000), remote: self.server() };
+        let iss = SeqNum(1_000_000);
+        let syn = Header { wnd, options, ..forge::header(Flags::SYN, iss, SeqNum(0)) };
+        self.inject(SERVER, tuple, &syn, b"");
+        let answer = self.sent(SERVER, |seen| seen.has(Flags::SYN)).pop().expect("a SYN-ACK").header;
+        let (seq, ack) = (iss + 1, answer.seq + 1);
+        self.inject(SERVER, tuple, &Header { wnd, ..forge::header(Flags::ACK, seq, ack) }, b"");
+        let id = self.accept(listener).expect("the handshake is done");
+        self.forget_wire();
+        Scripted { tuple, id, seq, ack }
+    }
+
+    /// A segment of the peer played by the test arrives.
+    pub(crate) fn play(&mut self, peer: &Scripted, header: &Header, text: &[u8]) {
+        self.inject(SERVER, peer.tuple, header, text);
     }
 }

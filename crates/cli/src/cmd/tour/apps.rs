@@ -38,6 +38,8 @@ pub(super) struct Client {
 pub(super) struct Server {
     /// How long it works on a reply.
     pub(super) thinks: Duration,
+    /// How long it goes on before it closes a connection on which it has nothing more to do.
+    pub(super) closes_after: Duration,
     /// It closes its connections at this time of its clock, without waiting for the peer to close.
     pub(super) close_at: Option<Duration>,
     /// It fails that long after the first half of a reply, and aborts the connection.
@@ -61,11 +63,8 @@ impl Client {
             }
             let Some(stream) = self.connect(&net, server, &log, start).await else { return };
             match self.visit(stream, &log, start).await {
-                Ok(closed) => log.client_closed(closed),
-                Err(error) => {
-                    log.client_failed(&error);
-                    return;
-                }
+                Some(closed) => log.client_closed(closed),
+                None => return,
             }
         }
     }
@@ -96,21 +95,36 @@ impl Client {
         }
     }
 
-    /// One GET, and the close.
-    async fn visit(self, stream: TcpStream, log: &Log, start: Instant) -> Result<Closed, String> {
+    /// One GET, and the close; `None` when it does not come to a close.
+    async fn visit(self, stream: TcpStream, log: &Log, start: Instant) -> Option<Closed> {
         stream.set_nodelay(true);
         let io = TokioIo::new(HalfCloser { stream, wanted: self.half_close, wrote: false, done: false });
-        let handshake = hyper::client::conn::http1::handshake(io).await;
-        let (mut sender, connection) = handshake.map_err(|error| tell(&error))?;
+        let (mut sender, connection) = match hyper::client::conn::http1::handshake(io).await {
+            Ok(both) => both,
+            Err(error) => {
+                log.client_failed(&tell(&error));
+                return None;
+            }
+        };
         let driving = tokio::spawn(connection.without_shutdown());
-        let answer = ask(&mut sender).await;
+        let answer = ask(&mut sender).await.map_err(|error| tell(&error));
         drop(sender);
-        let answer = answer.map_err(|error| tell(&error));
-        log.received(answer.clone());
-        answer?;
-        let parts = driving.await.map_err(|error| error.to_string())?.map_err(|error| tell(&error))?;
-        tokio::time::sleep_until(start + self.close_at).await;
-        Ok(close(parts.io.into_inner().stream).await)
+        let whole = answer.is_ok();
+        log.received(answer);
+        if !whole {
+            return None;
+        }
+        match driving.await {
+            Ok(Ok(parts)) => {
+                tokio::time::sleep_until(start + self.close_at).await;
+                Some(close(parts.io.into_inner().stream).await)
+            }
+            Ok(Err(error)) => {
+                log.client_failed(&tell(&error));
+                None
+            }
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
     }
 }
 
@@ -195,7 +209,10 @@ impl Server {
         };
         let stream = connection.into_parts().io.into_inner();
         match served {
-            Ok(()) => log.server_closed(close(stream).await),
+            Ok(()) => {
+                tokio::time::sleep(self.closes_after).await;
+                log.server_closed(close(stream).await);
+            }
             Err(error) => {
                 log.server_failed(&tell(&error));
                 stream.abort();

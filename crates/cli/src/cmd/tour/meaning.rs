@@ -120,7 +120,7 @@ impl Story {
                 self.acked[row.side] = None;
             }
             self.born.push((line.number, self.incarnation[row.side]));
-            meanings.push(self.purpose(row));
+            meanings.extend(self.purpose(row));
         } else if row.copy > 0
             && let Some(line) = line.departed
         {
@@ -133,7 +133,7 @@ impl Story {
     }
 
     /// What a segment is sent for.
-    fn purpose(&mut self, row: &SegmentRow) -> Meaning {
+    fn purpose(&mut self, row: &SegmentRow) -> Vec<Meaning> {
         let (segment, from) = (&row.segment, row.side);
         let before = self.acked[from];
         if let Some(ack) = row.relative.1 {
@@ -141,28 +141,19 @@ impl Story {
         }
         if segment.rst() {
             let unknown = matches!(row.sender.before, State::Closed | State::Listen);
-            return if unknown { Meaning::ResetUnknown { from } } else { Meaning::ResetAbort { from } };
+            return vec![if unknown { Meaning::ResetUnknown { from } } else { Meaning::ResetAbort { from } }];
         }
         if segment.syn() {
-            return match (segment.ack_bit(), row.again) {
+            return vec![match (segment.ack_bit(), row.again) {
                 (true, _) => Meaning::SynAck { from },
                 (false, true) => Meaning::SynAgain { opener: from },
                 (false, false) => Meaning::Syn { opener: from },
-            };
+            }];
         }
-        if segment.fin() {
-            return fin(row);
-        }
-        if !segment.text.is_empty() {
-            let http = row.http.as_deref();
-            return match http {
-                _ if row.again => Meaning::TextAgain { from },
-                Some(line) if line.starts_with("HTTP/") => Meaning::Response { from },
-                Some(_) => Meaning::Request { from },
-                None => Meaning::Text { from },
-            };
-        }
-        self.pure_ack(row, before)
+        let text = (!segment.text.is_empty()).then(|| text(row));
+        let fin = segment.fin().then(|| fin(row));
+        let both: Vec<Meaning> = text.into_iter().chain(fin).collect();
+        if both.is_empty() { vec![self.pure_ack(row, before)] } else { both }
     }
 
     fn pure_ack(&self, row: &SegmentRow, acked: Option<u32>) -> Meaning {
@@ -215,6 +206,16 @@ impl Story {
         let departed = line.departed.unwrap_or(line.number);
         let born = self.born.iter().find(|(number, _)| *number == departed);
         born.is_some_and(|(_, incarnation)| *incarnation < self.incarnation[row.side])
+    }
+}
+
+fn text(row: &SegmentRow) -> Meaning {
+    let from = row.side;
+    match row.http.as_deref() {
+        _ if row.again => Meaning::TextAgain { from },
+        Some(line) if line.starts_with("HTTP/") => Meaning::Response { from },
+        Some(_) => Meaning::Request { from },
+        None => Meaning::Text { from },
     }
 }
 

@@ -18,14 +18,16 @@ mod outcome;
 mod page;
 mod scene;
 mod show;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use crate::error::{Error, Result, plain};
 use act::{Act, Settings, act};
 use linger_sim::ladder::Style;
 use page::Page;
-use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use words::{Arranged, Language};
@@ -117,14 +119,22 @@ fn style() -> Style {
     if io::stdout().is_terminal() && !refused && !dumb { Style::Colour } else { Style::Plain }
 }
 
+/// The ladder has a row for each segment: past this nobody reads it.
+const PAGE_MAX: u64 = 16 << 20;
+
 fn read_page(path: &Path) -> Result<Page> {
-    let octets = fs::read(path).map_err(|error| {
+    let cannot = |why: String| {
         Error::usage(format!(
-            "cannot read the page '{}': {}; name a file that can be read",
-            path.display(),
-            plain(&error)
+            "cannot read the page '{}': {why}; name a file that can be read",
+            path.display()
         ))
-    })?;
+    };
+    let file = File::open(path).map_err(|error| cannot(plain(&error)))?;
+    let mut octets = Vec::new();
+    file.take(PAGE_MAX + 1).read_to_end(&mut octets).map_err(|error| cannot(plain(&error)))?;
+    if octets.len() as u64 > PAGE_MAX {
+        return Err(cannot(format!("it is larger than {} MiB", PAGE_MAX >> 20)));
+    }
     Ok(Page::new(octets))
 }
 

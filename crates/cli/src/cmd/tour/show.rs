@@ -91,11 +91,11 @@ fn countdown(page: &mut Page, act: &Act, words: &dyn Words) {
         });
         for end in ends {
             while let Some(reading) = readings.next_if(|reading| reading.at <= end) {
-                let left = format!("{:>10.3} s", reading.remaining.as_secs_f64());
                 let bar = "█".repeat(share(reading.remaining, act.time_wait));
-                page.line(&format!("{} s {left}  {bar}", pad_left(&seconds(reading.at), NUMBERS)));
+                let text = words.countdown_reading(&seconds(reading.at), reading.remaining);
+                page.line(format!("{text} {bar}").trim_end());
             }
-            page.line(&format!("  {}", words.countdown_end(host, &seconds(end))));
+            page.line(&words.countdown_end(host, &seconds(end)));
         }
     }
 }
@@ -129,12 +129,12 @@ pub(super) fn outcome(act: &Act, words: &dyn Words) -> Vec<String> {
     lines
 }
 
-/// Calls of `connect` in a row with the same answer, as one.
+/// Calls of `connect` in a row that were refused for the same reason, as one.
 pub(super) fn connects<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Vec<Connects> {
     let mut all: Vec<Connects> = Vec::new();
     for attempt in attempts {
         match all.last_mut() {
-            Some(last) if last.refused == attempt.refused => {
+            Some(last) if attempt.refused.is_some() && last.refused == attempt.refused => {
                 last.last = attempt.at;
                 last.times += 1;
             }

@@ -63,6 +63,25 @@ fn without_msl_the_tuple_is_free_at_once() {
 }
 
 #[test]
+fn without_msl_a_connect_on_the_tuple_succeeds_in_the_same_instant() {
+    let mut config = HostConfig::default();
+    config.tcp.msl = Duration::ZERO;
+    let mut pair = Pair::with([config, HostConfig::default()]);
+    // Not a whole millisecond: nothing may be rounded up.
+    pair.now = Instant::from_nanos(1_234_567_891);
+    let (client, server) = pair.established();
+    let tuple = pair.tuple(client);
+    pair.close(0, client);
+    pair.close(1, server);
+    while pair.hosts[0].counters().time_wait_entered == 0 {
+        pair.run_for(DELAY);
+    }
+    let now = pair.now;
+    let again = pair.hosts[0].connect(now, tuple.remote, ConnectConfig::default().local(tuple.local));
+    assert!(again.is_ok(), "{again:?}");
+}
+
+#[test]
 fn lost_last_ack_is_repaired_by_time_wait() {
     let mut pair = Pair::new();
     let (client, server) = pair.established();

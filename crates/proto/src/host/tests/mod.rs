@@ -2,13 +2,29 @@
 //!
 //! - `mod`: the [`Pair`]
 //! - `solo`: one host whose peer is played by the test
+//! - `closing`: FIN in each direction, half-close, orphans
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
+//! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
+//! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
+//! - `timers`: keep-alive, orphans, wheel entries, extreme settings
+//! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
+//! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
+//! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
+mod acks;
+mod closing;
 mod lifecycle;
+mod loss;
+mod numbers;
+mod opening;
+mod paths;
+mod random;
 mod resets;
 mod solo;
+mod timers;
+mod waiting;
 mod windows;
 
 use crate::wire::ip::{self, IpRepr, PROTOCOL_TCP};

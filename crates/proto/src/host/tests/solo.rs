@@ -164,14 +164,6 @@ impl Solo {
         (solo, Sent { seq: -1, ..syn })
     }
 
-    /// A host that has connected to the peer.
-    pub(super) fn connected(tcp: TcpConfig) -> Self {
-        let (mut solo, _) = Self::connecting(tcp);
-        solo.arrives(seg(SYN_ACK, -1, 0).mss(1000));
-        solo.events.clear();
-        solo
-    }
-
     pub(super) fn packet(&self, sends: &Sends) -> Bytes {
         let header = Header {
             seq: at(self.irs + 1, sends.seq),

@@ -41,9 +41,10 @@ fn closed_window_that_nobody_answers_for_ends_by_the_user_timeout() {
     let mut solo = Solo::new(TcpConfig { user_timeout: Duration::from_secs(100), ..plain() });
     solo.arrives(ack(0, 0).wnd(0));
     solo.write(b"waiting");
+    // Whether it counts from the text or from the first probe, a second later.
     solo.wait_ms(99_999);
     assert_eq!(solo.state(), State::Established);
-    solo.wait_ms(1);
+    solo.wait_ms(1_001);
     assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::TimedOut)]);
 }
 
@@ -102,6 +103,19 @@ fn text_acknowledges_and_window_updates_pass_while_both_windows_are_closed() {
     let update = solo.sent();
     assert_eq!(update[0].brief(), (Flags::ACK, 0, 1000, 0));
     assert_eq!(update[0].header.wnd, 1000);
+}
+
+#[test]
+fn ack_that_stands_one_octet_behind_is_believed_and_answered() {
+    // Both probes were taken, both ACKs of them were late: neither side knows which number the other expects.
+    let mut solo = Solo::new(TcpConfig { recv_buffer: 1, ..plain() });
+    solo.arrives(ack(0, 0).wnd(0));
+    solo.write(b"ab");
+    assert_eq!(solo.wait_ms(1100)[0].brief(), (Flags::ACK, 0, 0, 1));
+    solo.arrives(text(0, 0, b"x").wnd(0));
+    assert_eq!(solo.host.info(solo.id).unwrap().in_flight, 1);
+    solo.arrives(ack(0, 1).wnd(1));
+    assert_eq!(solo.host.info(solo.id).unwrap().send_queue, 1);
 }
 
 #[test]
@@ -355,6 +369,19 @@ fn probes_of_our_closed_window_are_not_duplicate_acks() {
     for _ in 0..5 {
         let answer = solo.arrives(text(4, 0, b"e"));
         assert!(answer.iter().all(|sent| sent.text.is_empty()), "retransmission without a loss");
+    }
+}
+
+// requirement: 9293-MUST-37
+#[test]
+fn user_timeout_shorter_than_the_time_between_probes_does_not_end_a_peer_that_answers() {
+    let mut solo = Solo::new(TcpConfig { user_timeout: Duration::from_secs(10), ..plain() });
+    solo.arrives(ack(0, 0).wnd(0));
+    solo.write(b"waiting");
+    for _ in 0..20 {
+        while solo.wait_ms(1_000).is_empty() {}
+        solo.arrives(ack(0, 0).wnd(0));
+        assert_eq!(solo.state(), State::Established);
     }
 }
 

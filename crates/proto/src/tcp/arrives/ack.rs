@@ -12,6 +12,9 @@ use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
 use core::time::Duration;
 
+/// No round trip takes longer.
+const RTT_MAX_MS: u32 = 300_000;
+
 pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
     if !seg.has(Flags::ACK) {
         return ControlFlow::Break(Stop::Drop(DropReason::AckMissing));
@@ -31,7 +34,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow
         let window_before = tcb.snd.wnd;
         update_window(tcb, now, seg, window_before);
         if is_duplicate(tcb, seg, window_before) {
-            duplicate(tcb);
+            duplicate(tcb, now);
         }
     }
     ControlFlow::Continue(())
@@ -41,15 +44,19 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow
 /// grows meanwhile, as Linux's does, is recognised by its SACK blocks: text beyond SND.UNA has arrived (RFC 6675 §2).
 fn is_duplicate(tcb: &Tcb, seg: &Segment, window_before: u32) -> bool {
     let something_arrived = seg.options.sack.iter().any(|(_, right)| right.after(tcb.snd.una));
+    // One that stands before the window is a probe.
+    let probe = seg.seq.before(tcb.rcv.nxt);
     let same_window = tcb.snd.wnd == window_before && window_before > 0;
-    tcb.outstanding() > 0 && seg.len() == 0 && (same_window || (tcb.sack && something_arrived))
+    tcb.outstanding() > 0 && seg.len() == 0 && !probe && (same_window || (tcb.sack && something_arrived))
 }
 
-fn duplicate(tcb: &mut Tcb) {
-    let in_flight = tcb.outstanding();
+fn duplicate(tcb: &mut Tcb, now: Instant) {
+    // What limited transmit sent beyond the window does not count (RFC 5681 §3.2 [5681-14]).
+    let in_flight = tcb.outstanding().min(tcb.congestion.cwnd());
     match tcb.recovery.on_duplicate(tcb.snd.una, tcb.snd.nxt, tcb.mss) {
         Outcome::LossDetected => {
             tcb.congestion.on_congestion(Congestion::Loss, in_flight, tcb.mss);
+            tcb.loss_at = now;
             tcb.timed = None;
         }
         Outcome::Inflate => tcb.congestion.on_inflate(u32::from(tcb.mss)),
@@ -71,17 +78,20 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
         }
     }
     tcb.snd.una = seg.ack;
+    // A number left behind would come before us again after 2^31 octets.
     tcb.snd.small_end = tcb.snd.small_end.max(seg.ack);
     if fin_acked {
         tcb.halves.on_fin_acked();
     }
     let resending = tcb.recovery.lost().is_some();
+    // After a timeout an ACK may cover much that had arrived long ago: that is no room in the network.
+    let counted = if tcb.recovery.after_timeout() { acked.min(u32::from(tcb.mss)) } else { acked };
     match tcb.recovery.on_progress(tcb.snd.una, tcb.snd.nxt, tcb.mss) {
         Outcome::Recovered => tcb.congestion.on_recovered(tcb.outstanding(), tcb.mss),
         Outcome::Partial => tcb.congestion.on_partial_ack(acked, tcb.mss),
         _ => {
             let window_limited = tcb.cwnd_limited || resending || in_flight >= tcb.congestion.cwnd();
-            tcb.congestion.on_ack(&AckSample { acked, mss: tcb.mss, window_limited });
+            tcb.congestion.on_ack(&AckSample { acked: counted, mss: tcb.mss, window_limited });
         }
     }
     timers::progress(tcb, now);
@@ -101,8 +111,10 @@ fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     } else if let (Some(ts), Some(theirs)) = (&tcb.ts, seg.timestamp()) {
         let sent_ms = theirs.ecr.wrapping_sub(ts.offset);
         let rtt_ms = millis32(now).wrapping_sub(sent_ms);
-        // An echo from the future or from before the connection is noise.
-        if theirs.ecr != 0 && rtt_ms < 300_000 {
+        // An echo from the future or from before the connection is noise. One from before the loss may mean that only the
+        // ACK was lost; then it measures our own timeout, and each lost ACK would lengthen that.
+        let since_loss_ms = millis32(now).wrapping_sub(millis32(tcb.loss_at));
+        if theirs.ecr != 0 && rtt_ms <= since_loss_ms.min(RTT_MAX_MS) {
             tcb.rtt.sample(Duration::from_millis(u64::from(rtt_ms)), &tcb.config);
         }
     }
@@ -126,8 +138,8 @@ fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
 
 /// The peer answered while we waited for its window.
 fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
-    // As long as the peer answers, a closed window may last for ever (RFC 9293 MUST-37).
-    tcb.timers.silent_since = now;
+    // As long as the peer answers, a closed window may last for ever, however rare the probes (RFC 9293 MUST-37).
+    tcb.timers.silent_since = Instant::FAR_FUTURE;
     if tcb.snd.wnd == 0 {
         return;
     }
@@ -141,6 +153,7 @@ fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
         tcb.send_again();
         let rto = tcb.rtt.rto(&tcb.config);
         tcb.timers.restart(Waiting::Ack, now, rto);
+        tcb.timers.silent_since = now;
     }
 }
 

@@ -46,6 +46,17 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
             remember_timestamp(tcb, now, seg);
             return ControlFlow::Continue(());
         }
+        if seg.len() == 0 && seg.seq + 1 == tcb.rcv.nxt {
+            // A peer that does not know whether its probe of our window was taken stands one octet behind. When both
+            // sides do, nobody would ever hear the other's ACK. It is dropped as the RFC wants it, but believed first.
+            super::ack::process(tcb, now, seg)?;
+        }
+        if seg.len() > 0 && seg.end() == tcb.rcv.nxt {
+            // The last segment again, because our ACK was lost. Were the echo that of the first, the peer would measure
+            // the time to its retransmission, and double its timeout with each loss of an ACK. (RFC 7323 §5.3 R2 would
+            // reject it first; no other old number is let in, or TS.Recent could be forged.)
+            remember_timestamp(tcb, now, seg);
+        }
         let reason = if seg.end().at_or_before(tcb.rcv.nxt) && seg.len() > 0 {
             DropReason::Duplicate
         } else {
@@ -61,7 +72,9 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
 fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
     let Some(ts) = &tcb.ts else { return ControlFlow::Continue(()) };
     match seg.timestamp() {
-        // RFC 7323 §3.2 [7323-9]: silently.
+        // A peer that began anew without timestamps must hear the challenge of step four (RFC 5961 §4.2 [5961-5]).
+        None if seg.has(Flags::SYN) => ControlFlow::Continue(()),
+        // RFC 7323 §3.2 [7323-12]: silently.
         None => ControlFlow::Break(Stop::Drop(DropReason::TimestampMissing)),
         Some(theirs) if SeqNum(theirs.val).before(SeqNum(ts.recent)) => {
             if millis32(now).wrapping_sub(ts.recent_at_ms) > RECENT_VALID_MS {

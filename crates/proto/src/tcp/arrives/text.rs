@@ -3,11 +3,16 @@
 use super::Stop;
 use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::segment::Segment;
+use crate::tcp::seq::octets;
 use crate::tcp::tcb::{AckDue, Tcb};
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use alloc::boxed::Box;
 use core::ops::ControlFlow;
+use core::time::Duration;
+
+/// No acknowledgment is held back for half a second (RFC 9293 MUST-40).
+const DELAY_MAX: Duration = Duration::from_millis(499);
 
 pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     if seg.text.is_empty() || !tcb.halves.may_receive() {
@@ -31,13 +36,25 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     let recv = tcb.recv.get_or_insert_with(|| Box::new(RecvBuffer::new()));
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
-    seg.seq += crate::tcp::seq::octets(text_len);
+    tcb.rcv.up = tcb.rcv.up.max(tcb.rcv.nxt);
+    seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
-    if inserted.advanced == 0 || had_gap {
-        // Out of order, or filling a hole: at once, the sender's recovery waits for it (RFC 5681 §4.2).
+    if tcb.recv.as_ref().is_some_and(|recv| recv.readable() == 0 && !recv.has_gap()) {
+        tcb.recv = None;
+    }
+    let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
+    if inserted.advanced == 0 {
+        // Out of order: at once and one for each, the sender counts them (RFC 5681 §4.2 [5681-10]).
+        let segments = u8::try_from(segments).unwrap_or(u8::MAX);
+        tcb.duplicate_acks = tcb.duplicate_acks.saturating_add(segments);
         tcb.ack_now();
     } else {
+        tcb.duplicate_acks = 0;
         in_order(tcb, now, text_len, seg.segment_size);
+        if had_gap {
+            // It fills a hole: at once, the sender's recovery waits for it (RFC 5681 §4.2 [5681-11]).
+            tcb.ack_now();
+        }
     }
     if inserted.refused {
         // Its ACK is due already, and no challenge: the peer must hear of the hole.
@@ -47,15 +64,15 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     }
 }
 
-/// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18).
+/// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18, SHLD-19).
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
-    let full = usize::from(segment_size.unwrap_or(tcb.mss).min(tcb.mss)).max(1);
-    let segments = u8::try_from(text_len / full).unwrap_or(u8::MAX);
-    tcb.unacked_segments = tcb.unacked_segments.saturating_add(segments);
-    if tcb.unacked_segments >= 2 || tcb.config.delayed_ack.is_zero() {
+    let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));
+    tcb.rcv_mss = tcb.rcv_mss.max(one.min(tcb.peer_mss));
+    tcb.unacked_octets = tcb.unacked_octets.saturating_add(octets(text_len));
+    if tcb.unacked_octets >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
         tcb.ack_now();
     } else if tcb.ack_due == AckDue::No {
         tcb.ack_due = AckDue::Delayed;
-        tcb.timers.ack_at = now + tcb.config.delayed_ack;
+        tcb.timers.ack_at = now + tcb.config.delayed_ack.min(DELAY_MAX);
     }
 }

@@ -36,6 +36,8 @@ pub(crate) trait Controller: fmt::Debug {
     fn on_inflate(&mut self, octets: u32);
     /// A partial ACK inside fast recovery took `acked` octets off the flight (RFC 6582 §3.2 step 3).
     fn on_partial_ack(&mut self, acked: u32, mss: u16);
+    /// Nothing was sent for longer than the retransmission timeout (RFC 5681 §4.1).
+    fn on_idle(&mut self, mss: u16);
     /// Fast recovery is over.
     fn on_recovered(&mut self, in_flight: u32, mss: u16);
     /// The congestion window.

@@ -2,8 +2,9 @@
 
 use super::{AckSample, Congestion, Controller};
 
-/// Ten segments to begin with (RFC 6928).
+/// Ten segments to begin with, but no more octets than ten of the usual size, unless two are more (RFC 6928 §2).
 const INITIAL_SEGMENTS: u32 = 10;
+const INITIAL_OCTETS: u32 = 14_600;
 /// Larger than any window that scaling can express.
 const CWND_MAX: u32 = 1 << 30;
 
@@ -17,7 +18,17 @@ pub(crate) struct Reno {
 
 impl Reno {
     pub(crate) fn new(mss: u16) -> Self {
-        Self { cwnd: INITIAL_SEGMENTS * u32::from(mss), ssthresh: u32::MAX, acked: 0 }
+        Self { cwnd: Self::initial(mss), ssthresh: u32::MAX, acked: 0 }
+    }
+
+    /// A SYN or SYN-ACK was lost: one segment to begin with (RFC 5681 §3.1 [5681-4]).
+    pub(crate) fn after_lost_syn(mss: u16) -> Self {
+        Self { cwnd: u32::from(mss), ..Self::new(mss) }
+    }
+
+    fn initial(mss: u16) -> u32 {
+        let mss = u32::from(mss);
+        (INITIAL_SEGMENTS * mss).min(INITIAL_OCTETS.max(2 * mss))
     }
 
     fn half(in_flight: u32, mss: u16) -> u32 {
@@ -32,7 +43,8 @@ impl Controller for Reno {
         }
         let mss = u32::from(sample.mss);
         if self.cwnd < self.ssthresh {
-            // A super-segment's ACK stands for many; each full segment of it counts as RFC 5681 counts an ACK.
+            // Deviation, RFC 5681 §3.1 [5681-6]: the window grows by all that one ACK covers, not by one segment at most,
+            // because the ACK of a super-segment stands for many. The caller cuts it down after a timeout.
             self.cwnd =
                 self.cwnd.saturating_add(sample.acked).min(self.ssthresh.max(self.cwnd)).min(CWND_MAX);
             return;
@@ -63,6 +75,10 @@ impl Controller for Reno {
         if acked >= mss {
             self.cwnd += mss;
         }
+    }
+
+    fn on_idle(&mut self, mss: u16) {
+        self.cwnd = self.cwnd.min(Self::initial(mss));
     }
 
     fn on_recovered(&mut self, in_flight: u32, mss: u16) {

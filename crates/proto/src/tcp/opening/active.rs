@@ -31,6 +31,8 @@ pub(crate) struct Opening {
     /// A SYN or SYN-ACK is to leave.
     pub(crate) syn_due: bool,
     pub(crate) resend_at: Instant,
+    /// When the first SYN left.
+    pub(crate) syn_at: Instant,
     /// When the connect fails (R2 of RFC 9293 MUST-23).
     pub(crate) give_up_at: Instant,
     retries: u8,
@@ -49,10 +51,8 @@ pub(crate) enum Step {
     Refuse(DropReason),
     /// Acknowledge what is expected, rate-limited.
     Challenge(DropReason),
-    /// The peer refused.
+    /// The peer refused, whether or not its own SYN had come.
     Refused,
-    /// The peer reset a connection that both sides were opening.
-    Reset,
     /// The peer opens too: SYN-RECEIVED, answer SYN-ACK.
     SynReceived,
     /// The handshake is over.
@@ -80,6 +80,7 @@ impl Opening {
             nodelay: config.nodelay,
             syn_due: true,
             resend_at: Instant::FAR_FUTURE,
+            syn_at: Instant::FAR_FUTURE,
             give_up_at: now + config.syn_timeout,
             retries: 0,
             ts_offset: path.ts_offset,
@@ -118,6 +119,7 @@ impl Opening {
     /// The SYN, or the SYN-ACK of a simultaneous open.
     pub(crate) fn build_syn(&mut self, now: Instant, ts_val: u32) -> Header {
         self.syn_due = false;
+        self.syn_at = self.syn_at.min(now);
         let rto = (INITIAL_RTO * (1u32 << self.retries.min(16))).min(self.config.rto_max).max(RTO_LEAST);
         self.resend_at = now + rto;
         let wnd = negotiate::syn_window(&self.config);
@@ -175,6 +177,9 @@ impl Opening {
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED after an active open.
     fn in_syn_received(&mut self, agreed: &Agreed, seg: &Segment) -> Step {
         let rcv_nxt = agreed.irs + 1;
+        if let Some(step) = timestamp(agreed, seg) {
+            return step;
+        }
         // The peer's SYN-ACK: its SYN was received already, its ACK is what was missing (Figure 8, lines 5 and 6).
         let syn_again = seg.has(Flags::SYN) && seg.seq == agreed.irs && !seg.has(Flags::RST);
         if !syn_again {
@@ -187,7 +192,7 @@ impl Opening {
             }
             if seg.has(Flags::RST) {
                 return if seg.seq == rcv_nxt {
-                    Step::Reset
+                    Step::Refused
                 } else {
                     Step::Challenge(DropReason::RstChallenged)
                 };
@@ -204,6 +209,17 @@ impl Opening {
         if !acknowledges_our_syn(self.iss, self.iss + 1, seg.ack) {
             return Step::Refuse(DropReason::UnacceptableAck);
         }
-        Step::Establish(*agreed)
+        let syn_repeated = agreed.syn_repeated || self.retries > 0;
+        Step::Establish(Agreed { syn_repeated, ..*agreed })
+    }
+}
+
+/// Timestamps that were agreed on are on every segment, and never go back (RFC 7323 §3.2, §5.3).
+fn timestamp(agreed: &Agreed, seg: &Segment) -> Option<Step> {
+    let recent = agreed.ts_recent.filter(|_| !seg.has(Flags::RST))?;
+    match seg.timestamp() {
+        None => Some(Step::Drop(DropReason::TimestampMissing)),
+        Some(ts) if SeqNum(ts.val).before(SeqNum(recent)) => Some(Step::Challenge(DropReason::Paws)),
+        Some(_) => None,
     }
 }

@@ -42,6 +42,8 @@ pub(crate) enum Step {
     Challenge(DropReason),
     /// An RST: back to LISTEN.
     Forget,
+    /// Another SYN: back to LISTEN, where it may come again (RFC 9293 §3.10.7.4, fourth step).
+    Relisten(DropReason),
     /// Answer RST at SEG.ACK and stay.
     Refuse(DropReason),
     /// The handshake's ACK.
@@ -93,7 +95,7 @@ impl HalfOpen {
             };
         }
         if seg.has(Flags::SYN) {
-            return Step::Challenge(DropReason::SynChallenged);
+            return Step::Relisten(DropReason::SynChallenged);
         }
         if !seg.has(Flags::ACK) {
             return Step::Drop(DropReason::AckMissing);

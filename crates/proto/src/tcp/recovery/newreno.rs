@@ -90,6 +90,11 @@ impl Recovery {
         self.phase == Phase::Fast
     }
 
+    /// Whether what was in flight at a timeout is not acknowledged yet.
+    pub(crate) fn after_timeout(&self) -> bool {
+        self.phase == Phase::Timeout
+    }
+
     /// New text was acknowledged up to `una`; `mss` bounds what a partial ACK sends again.
     pub(crate) fn on_progress(&mut self, una: SeqNum, nxt: SeqNum, mss: u16) -> Outcome {
         self.duplicates = 0;
@@ -97,7 +102,13 @@ impl Recovery {
         self.rtx_until = self.rtx_until.max(self.rtx_next);
         let done = una.at_or_after(self.recover);
         match self.phase {
-            Phase::Open => Outcome::Progress,
+            Phase::Open => {
+                // Left behind, it would come before SND.UNA again after 2^31 octets.
+                if una.after(self.recover) {
+                    self.recover = una - 1;
+                }
+                Outcome::Progress
+            }
             Phase::Fast if done => {
                 self.phase = Phase::Open;
                 Outcome::Recovered
@@ -184,6 +195,19 @@ mod tests {
         }
         recovery.on_duplicate(una, nxt, 1000);
         assert_eq!(recovery.allowance(1000), 0, "fast recovery has its own window");
+    }
+
+    #[test]
+    fn third_duplicate_ack_counts_after_gigabytes_without_a_loss() {
+        let mut recovery = Recovery::new(SeqNum(0));
+        let mut una = SeqNum(1);
+        for _ in 0..5 {
+            una += 1 << 29;
+            assert_eq!(recovery.on_progress(una, una + 5000, 1000), Outcome::Progress);
+        }
+        for expected in [Outcome::Duplicate, Outcome::Duplicate, Outcome::LossDetected] {
+            assert_eq!(recovery.on_duplicate(una, una + 5000, 1000), expected);
+        }
     }
 
     #[test]

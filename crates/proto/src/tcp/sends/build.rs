@@ -2,7 +2,7 @@
 
 use super::{Kind, Plan, window};
 use crate::Instant;
-use crate::tcp::seq::SeqNum;
+use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::tcb::{AckDue, Tcb};
 use crate::tcp::timers::Waiting;
 use crate::wire::tcp::{Flags, Header, Options, Timestamp};
@@ -29,7 +29,15 @@ pub(crate) fn build(
         header.flags = header.flags.with(Flags::PSH);
     }
     account(tcb, now, plan, sent + u32::from(header.flags.has(Flags::FIN)));
-    acknowledged(tcb);
+    if plan.kind == Kind::Ack {
+        tcb.duplicate_acks = tcb.duplicate_acks.saturating_sub(1);
+    }
+    // A segment that the peer may have already is dropped there, and the ACK on it with it: two sides that send their FIN
+    // again at the same time would never hear each other. What must be acknowledged now is so by a segment of its own.
+    let again = matches!(plan.kind, Kind::Retransmission | Kind::WindowProbe);
+    if !again || tcb.ack_due != AckDue::Now {
+        acknowledged(tcb);
+    }
     header
 }
 
@@ -40,7 +48,32 @@ fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, 18>) -> u32 {
     else {
         return 0;
     };
-    if max == 0 { 0 } else { crate::tcp::seq::octets(send.gather(offset, max, text)) }
+    if max == 0 {
+        return 0;
+    }
+    let taken = send.gather(offset, max, text);
+    let mss = usize::from(tcb.mss);
+    if taken == max || taken <= mss {
+        return octets(taken);
+    }
+    // The slices did not reach: whole segments leave, the rest comes next.
+    let whole = taken - taken % mss;
+    cut(text, taken - whole);
+    octets(whole)
+}
+
+/// Takes octets off the end.
+fn cut(text: &mut ArrayVec<Bytes, 18>, mut octets: usize) {
+    while octets > 0
+        && let Some(last) = text.last_mut()
+    {
+        if last.len() > octets {
+            last.truncate(last.len() - octets);
+            return;
+        }
+        octets -= last.len();
+        text.pop();
+    }
 }
 
 fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
@@ -64,10 +97,13 @@ fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
 
 fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     let rto = tcb.rtt.rto(&tcb.config);
+    if matches!(plan.kind, Kind::New | Kind::Retransmission) {
+        tcb.sent_at = now;
+    }
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
-            if plan.text % u32::from(tcb.mss) != 0 {
+            if !octets.min(plan.text).is_multiple_of(u32::from(tcb.mss)) {
                 tcb.snd.small_end = tcb.snd.nxt;
             }
             if tcb.timed.is_none() {
@@ -87,6 +123,8 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
         }
         Kind::WindowProbe => {
             tcb.timers.probe_due = false;
+            // It may repeat what is in flight.
+            tcb.timed = None;
             tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
         }
         Kind::KeepAlive => tcb.timers.keepalive_due = false,
@@ -97,7 +135,7 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
 /// Every segment carries an acknowledgment of all that has arrived.
 fn acknowledged(tcb: &mut Tcb) {
     tcb.ack_due = AckDue::No;
-    tcb.unacked_segments = 0;
+    tcb.unacked_octets = 0;
     tcb.timers.ack_at = Instant::FAR_FUTURE;
     let nxt: SeqNum = tcb.rcv.nxt;
     if let Some(ts) = &mut tcb.ts {

@@ -66,8 +66,15 @@ pub(crate) enum Next {
 /// Decides what leaves next; the first that applies. `text_max` is what one frame may carry, a multiple of the MSS
 /// where the device cuts frames into segments.
 pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
+    // Duplicate ACKs count only as segments without text, and only those carry SACK blocks.
+    if tcb.duplicate_acks > 0 {
+        return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.bare_seq(), text: 0, fin: false });
+    }
     if let Some(plan) = retransmission(tcb, text_max) {
         return Next::Segment(plan);
+    }
+    if tcb.outstanding() == 0 && now.since(tcb.sent_at) > tcb.rtt.rto(&tcb.config) {
+        tcb.congestion.on_idle(tcb.mss);
     }
     let blocked = match new_text(tcb, text_max) {
         Ok(plan) => return Next::Segment(plan),
@@ -148,7 +155,7 @@ fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bo
     let whole = len == unsent;
     // Deviation, RFC 9293 SHLD-7 [9293-SHLD-7]: a small segment waits only for another small one in flight, not for full
     // ones (Minshall's variant, as in Linux): else the tail of every answer would wait for a delayed ACK.
-    let small_tail = tcb.nodelay || closing || !tcb.snd.small_end.after(tcb.snd.una);
+    let small_tail = tcb.nodelay || closing || idle || !tcb.snd.small_end.after(tcb.snd.una);
     if len >= mss {
         return Ok(if whole && small_tail { len } else { len - len % mss });
     }

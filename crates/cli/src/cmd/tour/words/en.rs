@@ -103,6 +103,163 @@ fn drop_meaning(by: &str, peer: &str, why: DropReason) -> String {
     }
 }
 
+const fn host(side: &usize) -> &'static str {
+    HOSTS[*side]
+}
+
+const fn peer(side: &usize) -> &'static str {
+    HOSTS[1 - *side]
+}
+
+/// Segments that open a connection.
+fn opening(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Syn { opener } => format!(
+            "{} asks to open a connection. SYN carries the sequence number its octets will count from, \
+             the largest segment it takes, and the extensions it offers.",
+            host(opener)
+        ),
+        Meaning::SynAgain { opener } => {
+            format!("No answer came in time: {} sends its SYN again.", host(opener))
+        }
+        Meaning::SynAck { from } => format!(
+            "{} agrees: it acknowledges the SYN and sends its own. {} now knows that both directions work.",
+            host(from),
+            peer(from)
+        ),
+        Meaning::HandshakeAck { from } => format!(
+            "The third segment tells {} that its SYN arrived too: the connection is ESTABLISHED on both sides.",
+            peer(from)
+        ),
+        _ => return None,
+    })
+}
+
+/// Text and its acknowledgments.
+fn text(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Request { from } => {
+            format!("{}'s HTTP request is the first text of its direction.", host(from))
+        }
+        Meaning::Response { from } => {
+            format!("{}'s HTTP reply begins. A segment with text acknowledges what came before.", host(from))
+        }
+        Meaning::Text { from } => format!("More text of {}.", host(from)),
+        Meaning::TextAgain { from } => {
+            format!("{} had no acknowledgment for this text in time and sends it again.", host(from))
+        }
+        Meaning::TextAck { from } => format!("{} acknowledges what has arrived.", host(from)),
+        Meaning::RepeatedAck { from } => {
+            format!("{} repeats what it expects next: something came that did not fit.", host(from))
+        }
+        _ => return None,
+    })
+}
+
+/// The close, half by half.
+fn closing(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Close { host: side } => {
+            format!("{}'s application has said everything and closes its half.", host(side))
+        }
+        Meaning::FirstFin { from } => format!(
+            "{} closes first. FIN says that no more text will follow; like an octet of text it has a sequence \
+             number and must be acknowledged. {}'s application sees the end of text.",
+            host(from),
+            peer(from)
+        ),
+        Meaning::SecondFin { from } => format!(
+            "{} closes its half too and waits in LAST-ACK: once this FIN is acknowledged it can forget \
+             everything.",
+            host(from)
+        ),
+        Meaning::CrossingFin { from } => format!(
+            "{}'s FIN meets the other's on the way: each side closes without knowing that the other does too, \
+             and learns it in CLOSING.",
+            host(from)
+        ),
+        Meaning::FinAgain { from } => format!(
+            "{} has heard nothing about its FIN and sends it again, as it would with text: it cannot know \
+             whether the FIN or its acknowledgment was lost.",
+            host(from)
+        ),
+        Meaning::HalfClosed { from } => format!(
+            "{} acknowledges the FIN. One half is closed; in the other, {} may still send what it has.",
+            host(from),
+            host(from)
+        ),
+        Meaning::LastAck { from } => format!(
+            "The last ACK: {} acknowledges the FIN of {}. Nobody acknowledges an ACK, so {} cannot know whether \
+             it arrives.",
+            host(from),
+            peer(from),
+            host(from)
+        ),
+        Meaning::CrossedAck { from } => {
+            format!("{} acknowledges the FIN that crossed its own.", host(from))
+        }
+        Meaning::FinReAck { from } => format!(
+            "This is what TIME-WAIT is for: {} still remembers the connection, acknowledges the FIN again, and \
+             waits 2*MSL from now. {}'s close ends in order.",
+            host(from),
+            peer(from)
+        ),
+        _ => return None,
+    })
+}
+
+/// How it ends: RST, TIME-WAIT, CLOSED.
+fn ending(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::ResetUnknown { from } => {
+            format!("{} knows of no such connection and can only answer RST.", host(from))
+        }
+        Meaning::ResetAbort { from } => format!(
+            "{} gives the connection up: RST ends both halves at once, and what was not delivered is lost.",
+            host(from)
+        ),
+        Meaning::TimeWaitBegins { host: side } => format!(
+            "{} has nothing more to send or to receive. It remembers the connection for 2*MSL, so that it can \
+             acknowledge a FIN that comes again, and so that strays of this connection die out before its \
+             addresses and ports are used again.",
+            host(side)
+        ),
+        Meaning::TimeWaitEnds { host: side } => {
+            format!("2*MSL have passed without a FIN: {} forgets the connection.", host(side))
+        }
+        Meaning::Ended { host: side } => format!(
+            "{} lets go of the connection at once: nothing more is sent or received in either direction.",
+            host(side)
+        ),
+        Meaning::EndedByReset { host: side } => format!(
+            "The RST ends the connection on {}: its application gets an error instead of an orderly end.",
+            host(side)
+        ),
+        _ => return None,
+    })
+}
+
+/// What the link and the past do to it.
+fn mishap(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Lost { to, why: Loss::Fault } => {
+            format!("The link loses it: {} never sees it.", host(to))
+        }
+        Meaning::Lost { to, why } => format!("It never reaches {}: {}.", host(to), why.text()),
+        Meaning::LateCopy { to, line } => {
+            format!("A copy of segment {line}, held up in the network, reaches {} only now.", host(to))
+        }
+        Meaning::StrayTaken { by } => format!(
+            "The copy is from an earlier connection between the same addresses and ports. Its numbers lie in \
+             the window of the present one, so {} takes its octets for part of the new stream.",
+            host(by)
+        ),
+        Meaning::Dropped { by, why } => drop_meaning(host(by), peer(by), *why),
+        Meaning::Other { from } => format!("A segment of {} without further consequence.", host(from)),
+        _ => return None,
+    })
+}
+
 impl Words for English {
     fn title(&self, arranged: &Arranged) -> Vec<String> {
         let first = format!("linger tour, scene {}: {}", arranged.scene.text(), scene(arranged.scene));
@@ -122,129 +279,17 @@ impl Words for English {
         format!("TIME-WAIT on {host}: 2*MSL = {}", seconds(time_wait))
     }
 
+    fn countdown_reading(&self, at: &str, left: Duration) -> String {
+        format!("at {at:>10} s {:>7.3} s left", left.as_secs_f64())
+    }
+
     fn countdown_end(&self, host: &str, at: &str) -> String {
-        format!("at {at} s  {host} is CLOSED: nothing of the connection is left")
+        format!("at {at:>10} s {host} is CLOSED: nothing of the connection is left")
     }
 
     fn meaning(&self, meaning: &Meaning) -> String {
-        let host = |side: &usize| HOSTS[*side];
-        let peer = |side: &usize| HOSTS[1 - *side];
-        match meaning {
-            Meaning::Syn { opener } => format!(
-                "{} asks to open a connection. SYN carries the sequence number its octets will count from, and what \
-                 it offers: the largest segment it takes, window scaling, SACK, timestamps.",
-                host(opener)
-            ),
-            Meaning::SynAgain { opener } => {
-                format!("No answer came in time: {} sends its SYN again.", host(opener))
-            }
-            Meaning::SynAck { from } => format!(
-                "{} agrees: it acknowledges the SYN and sends its own. {} now knows that both directions work.",
-                host(from),
-                peer(from)
-            ),
-            Meaning::HandshakeAck { from } => format!(
-                "The third segment tells {} that its SYN arrived too: the connection is ESTABLISHED on both sides.",
-                peer(from)
-            ),
-            Meaning::Request { from } => {
-                format!("{}'s HTTP request is the first text of its direction.", host(from))
-            }
-            Meaning::Response { from } => {
-                format!(
-                    "{}'s HTTP reply begins. A segment with text acknowledges what came before.",
-                    host(from)
-                )
-            }
-            Meaning::Text { from } => format!("More text of {}.", host(from)),
-            Meaning::TextAgain { from } => {
-                format!("{} had no acknowledgment for this text in time and sends it again.", host(from))
-            }
-            Meaning::TextAck { from } => format!("{} acknowledges what has arrived.", host(from)),
-            Meaning::RepeatedAck { from } => {
-                format!("{} repeats what it expects next: something came that did not fit.", host(from))
-            }
-            Meaning::Close { host: side } => {
-                format!("{}'s application has said everything and closes its half.", host(side))
-            }
-            Meaning::FirstFin { from } => format!(
-                "{} closes first. FIN says that no more text will follow; like an octet of text it has a sequence \
-                 number and must be acknowledged. {}'s application sees the end of text.",
-                host(from),
-                peer(from)
-            ),
-            Meaning::SecondFin { from } => format!(
-                "{} closes its half too and waits in LAST-ACK: once this FIN is acknowledged it can forget \
-                 everything.",
-                host(from)
-            ),
-            Meaning::CrossingFin { from } => format!(
-                "{}'s FIN meets the other's on the way: each side closes without knowing that the other does too, \
-                 and learns it in CLOSING.",
-                host(from)
-            ),
-            Meaning::FinAgain { from } => format!(
-                "{} has heard nothing about its FIN and sends it again, as it would with text: it cannot know \
-                 whether the FIN or its acknowledgment was lost.",
-                host(from)
-            ),
-            Meaning::HalfClosed { from } => format!(
-                "{} acknowledges the FIN. One half is closed; in the other, {} may still send what it has.",
-                host(from),
-                host(from)
-            ),
-            Meaning::LastAck { from } => format!(
-                "The last ACK: {} acknowledges the FIN of {}. Nobody acknowledges an ACK, so {} cannot know whether \
-                 it arrives.",
-                host(from),
-                peer(from),
-                host(from)
-            ),
-            Meaning::CrossedAck { from } => {
-                format!("{} acknowledges the FIN that crossed its own.", host(from))
-            }
-            Meaning::FinReAck { from } => format!(
-                "This is what TIME-WAIT is for: {} still remembers the connection, acknowledges the FIN again, and \
-                 waits 2*MSL from now. {}'s close ends in order.",
-                host(from),
-                peer(from)
-            ),
-            Meaning::ResetUnknown { from } => {
-                format!("{} knows of no such connection and can only answer RST.", host(from))
-            }
-            Meaning::ResetAbort { from } => format!(
-                "{} gives the connection up: RST ends both halves at once, and what was not delivered is lost.",
-                host(from)
-            ),
-            Meaning::TimeWaitBegins { host: side } => format!(
-                "{} has nothing more to send or to receive. It remembers the connection for 2*MSL, so that it can \
-                 acknowledge a FIN that comes again, and so that strays of this connection die out before its \
-                 addresses and ports are used again.",
-                host(side)
-            ),
-            Meaning::TimeWaitEnds { host: side } => {
-                format!("2*MSL have passed without a FIN: {} forgets the connection.", host(side))
-            }
-            Meaning::Ended { host: side } => format!("{} has let go of the connection.", host(side)),
-            Meaning::EndedByReset { host: side } => format!(
-                "The RST ends the connection on {}: its application gets an error instead of an orderly end.",
-                host(side)
-            ),
-            Meaning::Lost { to, why: Loss::Fault } => {
-                format!("The link loses it: {} never sees it.", host(to))
-            }
-            Meaning::Lost { to, why } => format!("It never reaches {}: {}.", host(to), why.text()),
-            Meaning::LateCopy { to, line } => {
-                format!("A copy of segment {line}, held up in the network, reaches {} only now.", host(to))
-            }
-            Meaning::StrayTaken { by } => format!(
-                "The copy is from an earlier connection between the same addresses and ports. Its numbers lie in \
-                 the window of the present one, so {} takes its octets for part of the new stream.",
-                host(by)
-            ),
-            Meaning::Dropped { by, why } => drop_meaning(host(by), peer(by), *why),
-            Meaning::Other { from } => format!("A segment of {} without further consequence.", host(from)),
-        }
+        let groups = [opening, text, closing, ending, mishap];
+        groups.iter().find_map(|group| group(meaning)).unwrap_or_default()
     }
 
     fn outcome_heading(&self) -> String {

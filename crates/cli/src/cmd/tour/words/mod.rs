@@ -72,6 +72,8 @@ pub(super) trait Words: Wording {
     fn steps_heading(&self) -> String;
     /// Over the readings of TIME-WAIT.
     fn countdown_heading(&self, host: &str, time_wait: Duration) -> String;
+    /// One reading: when, and how long TIME-WAIT still lasts.
+    fn countdown_reading(&self, at: &str, left: Duration) -> String;
     /// The end of the countdown.
     fn countdown_end(&self, host: &str, at: &str) -> String;
     /// What a step was for.

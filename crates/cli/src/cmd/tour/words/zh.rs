@@ -129,6 +129,133 @@ fn drop_meaning(by: &str, peer: &str, why: DropReason) -> String {
     }
 }
 
+const fn host(side: &usize) -> &'static str {
+    HOSTS[*side]
+}
+
+const fn peer(side: &usize) -> &'static str {
+    HOSTS[1 - *side]
+}
+
+/// Segments that open a connection.
+fn opening(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Syn { opener } => format!(
+            "{} 请求建立连接。SYN 带有其字节计数的起点序号、可接收的最大报文段，以及它提出的扩展选项。",
+            host(opener)
+        ),
+        Meaning::SynAgain { opener } => format!("未及时得到回答：{} 重发 SYN。", host(opener)),
+        Meaning::SynAck { from } => format!(
+            "{} 同意：确认对方的 SYN，并发出自己的 SYN。{} 由此知道两个方向都通。",
+            host(from),
+            peer(from)
+        ),
+        Meaning::HandshakeAck { from } => {
+            format!("第三个报文段告诉 {} 它的 SYN 也到了：两边都进入 ESTABLISHED。", peer(from))
+        }
+        _ => return None,
+    })
+}
+
+/// Text and its acknowledgments.
+fn text(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Request { from } => format!("{} 的 HTTP 请求，是这个方向的第一段正文。", host(from)),
+        Meaning::Response { from } => {
+            format!("{} 的 HTTP 应答开始。带正文的报文段同时确认了先前收到的内容。", host(from))
+        }
+        Meaning::Text { from } => format!("{} 的后续正文。", host(from)),
+        Meaning::TextAgain { from } => format!("{} 未及时得到对这段正文的确认，于是重发。", host(from)),
+        Meaning::TextAck { from } => format!("{} 确认已收到的内容。", host(from)),
+        Meaning::RepeatedAck { from } => {
+            format!("{} 重申它接下来期待的序号：收到了不合适的报文段。", host(from))
+        }
+        _ => return None,
+    })
+}
+
+/// The close, half by half.
+fn closing(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Close { host: side } => format!("{} 的应用已说完，关闭自己这一半。", host(side)),
+        Meaning::FirstFin { from } => format!(
+            "{} 先关闭。FIN 表示不再有正文；它像一个正文字节一样占用序号，必须得到确认。{} 的应用看到正文结束。",
+            host(from),
+            peer(from)
+        ),
+        Meaning::SecondFin { from } => format!(
+            "{} 也关闭自己这一半，并在 LAST-ACK 中等待：这个 FIN 一得到确认，它就可以忘掉一切。",
+            host(from)
+        ),
+        Meaning::CrossingFin { from } => format!(
+            "{} 的 FIN 与对方的 FIN 在途中相遇：双方都在不知道对方也在关闭的情况下关闭，到 CLOSING 才得知。",
+            host(from)
+        ),
+        Meaning::FinAgain { from } => format!(
+            "{} 没有得到关于其 FIN 的任何消息，于是像对待正文一样重发：它无从知道丢的是 FIN 还是对它的确认。",
+            host(from)
+        ),
+        Meaning::HalfClosed { from } => format!(
+            "{} 确认这个 FIN。一半已关闭；在另一半里，{} 仍可发送它还有的内容。",
+            host(from),
+            host(from)
+        ),
+        Meaning::LastAck { from } => format!(
+            "最后的 ACK：{} 确认 {} 的 FIN。没有人确认 ACK，所以 {} 无法知道它是否到达。",
+            host(from),
+            peer(from),
+            host(from)
+        ),
+        Meaning::CrossedAck { from } => format!("{} 确认与自己的 FIN 相遇的那个 FIN。", host(from)),
+        Meaning::FinReAck { from } => format!(
+            "这正是 TIME-WAIT 的用途：{} 仍记得这个连接，再次确认 FIN，并从现在起重新等待 2*MSL。{} 的关闭有序完成。",
+            host(from),
+            peer(from)
+        ),
+        _ => return None,
+    })
+}
+
+/// How it ends: RST, TIME-WAIT, CLOSED.
+fn ending(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::ResetUnknown { from } => format!("{} 不知道有这样的连接，只能回答 RST。", host(from)),
+        Meaning::ResetAbort { from } => {
+            format!("{} 放弃连接：RST 立即结束两半，未交付的内容全部丢失。", host(from))
+        }
+        Meaning::TimeWaitBegins { host: side } => format!(
+            "{} 再无可发可收。它在 2*MSL 内记住这个连接：一来可以再次确认重来的 FIN，二来让这个连接的迷途报文段在其地址和端口再次使用之前消失。",
+            host(side)
+        ),
+        Meaning::TimeWaitEnds { host: side } => {
+            format!("2*MSL 过去，再没有 FIN 到来：{} 忘掉这个连接。", host(side))
+        }
+        Meaning::Ended { host: side } => format!("{} 立即放开这个连接：两个方向都不再收发。", host(side)),
+        Meaning::EndedByReset { host: side } => {
+            format!("RST 结束了 {} 上的连接：它的应用得到的是错误，而不是有序的结束。", host(side))
+        }
+        _ => return None,
+    })
+}
+
+/// What the link and the past do to it.
+fn mishap(meaning: &Meaning) -> Option<String> {
+    Some(match meaning {
+        Meaning::Lost { to, why: Loss::Fault } => format!("链路把它丢了：{} 从未见到它。", host(to)),
+        Meaning::Lost { to, why } => format!("它没有到达 {}：{}。", host(to), Chinese.lost(*why)),
+        Meaning::LateCopy { to, line } => {
+            format!("报文段 {line} 的一个副本滞留在网络中，现在才到达 {}。", host(to))
+        }
+        Meaning::StrayTaken { by } => format!(
+            "这个副本来自同一对地址和端口之间更早的连接。它的序号落在当前连接的窗口内，{} 于是把它的字节当成新流的一部分。",
+            host(by)
+        ),
+        Meaning::Dropped { by, why } => drop_meaning(host(by), peer(by), *why),
+        Meaning::Other { from } => format!("{} 的一个报文段，没有进一步的后果。", host(from)),
+        _ => return None,
+    })
+}
+
 impl Words for Chinese {
     fn title(&self, arranged: &Arranged) -> Vec<String> {
         let first = format!("linger tour，场景 {}：{}", arranged.scene.text(), scene(arranged.scene));
@@ -148,99 +275,17 @@ impl Words for Chinese {
         format!("{host} 的 TIME-WAIT：2*MSL = {}", seconds(time_wait))
     }
 
+    fn countdown_reading(&self, at: &str, left: Duration) -> String {
+        format!("{at:>10} 秒 剩 {:>6.3} 秒", left.as_secs_f64())
+    }
+
     fn countdown_end(&self, host: &str, at: &str) -> String {
-        format!("{at} 秒  {host} 进入 CLOSED：该连接已不留任何痕迹")
+        format!("{at:>10} 秒 {host} 进入 CLOSED：该连接已不留任何痕迹")
     }
 
     fn meaning(&self, meaning: &Meaning) -> String {
-        let host = |side: &usize| HOSTS[*side];
-        let peer = |side: &usize| HOSTS[1 - *side];
-        match meaning {
-            Meaning::Syn { opener } => format!(
-                "{} 请求建立连接。SYN 带有其字节计数的起点序号，以及它提出的能力：可接收的最大报文段、窗口扩大、SACK、时间戳。",
-                host(opener)
-            ),
-            Meaning::SynAgain { opener } => format!("未及时得到回答：{} 重发 SYN。", host(opener)),
-            Meaning::SynAck { from } => format!(
-                "{} 同意：确认对方的 SYN，并发出自己的 SYN。{} 由此知道两个方向都通。",
-                host(from),
-                peer(from)
-            ),
-            Meaning::HandshakeAck { from } => {
-                format!("第三个报文段告诉 {} 它的 SYN 也到了：两边都进入 ESTABLISHED。", peer(from))
-            }
-            Meaning::Request { from } => format!("{} 的 HTTP 请求，是这个方向的第一段正文。", host(from)),
-            Meaning::Response { from } => {
-                format!("{} 的 HTTP 应答开始。带正文的报文段同时确认了先前收到的内容。", host(from))
-            }
-            Meaning::Text { from } => format!("{} 的后续正文。", host(from)),
-            Meaning::TextAgain { from } => format!("{} 未及时得到对这段正文的确认，于是重发。", host(from)),
-            Meaning::TextAck { from } => format!("{} 确认已收到的内容。", host(from)),
-            Meaning::RepeatedAck { from } => {
-                format!("{} 重申它接下来期待的序号：收到了不合适的报文段。", host(from))
-            }
-            Meaning::Close { host: side } => format!("{} 的应用已说完，关闭自己这一半。", host(side)),
-            Meaning::FirstFin { from } => format!(
-                "{} 先关闭。FIN 表示不再有正文；它像一个正文字节一样占用序号，必须得到确认。{} 的应用看到正文结束。",
-                host(from),
-                peer(from)
-            ),
-            Meaning::SecondFin { from } => format!(
-                "{} 也关闭自己这一半，并在 LAST-ACK 中等待：这个 FIN 一得到确认，它就可以忘掉一切。",
-                host(from)
-            ),
-            Meaning::CrossingFin { from } => format!(
-                "{} 的 FIN 与对方的 FIN 在途中相遇：双方都在不知道对方也在关闭的情况下关闭，到 CLOSING 才得知。",
-                host(from)
-            ),
-            Meaning::FinAgain { from } => format!(
-                "{} 没有得到关于其 FIN 的任何消息，于是像对待正文一样重发：它无从知道丢的是 FIN 还是对它的确认。",
-                host(from)
-            ),
-            Meaning::HalfClosed { from } => format!(
-                "{} 确认这个 FIN。一半已关闭；在另一半里，{} 仍可发送它还有的内容。",
-                host(from),
-                host(from)
-            ),
-            Meaning::LastAck { from } => format!(
-                "最后的 ACK：{} 确认 {} 的 FIN。没有人确认 ACK，所以 {} 无法知道它是否到达。",
-                host(from),
-                peer(from),
-                host(from)
-            ),
-            Meaning::CrossedAck { from } => format!("{} 确认与自己的 FIN 相遇的那个 FIN。", host(from)),
-            Meaning::FinReAck { from } => format!(
-                "这正是 TIME-WAIT 的用途：{} 仍记得这个连接，再次确认 FIN，并从现在起重新等待 2*MSL。{} 的关闭有序完成。",
-                host(from),
-                peer(from)
-            ),
-            Meaning::ResetUnknown { from } => format!("{} 不知道有这样的连接，只能回答 RST。", host(from)),
-            Meaning::ResetAbort { from } => {
-                format!("{} 放弃连接：RST 立即结束两半，未交付的内容全部丢失。", host(from))
-            }
-            Meaning::TimeWaitBegins { host: side } => format!(
-                "{} 再无可发可收。它在 2*MSL 内记住这个连接：一来可以再次确认重来的 FIN，二来让这个连接的迷途报文段在其地址和端口再次使用之前消失。",
-                host(side)
-            ),
-            Meaning::TimeWaitEnds { host: side } => {
-                format!("2*MSL 过去，再没有 FIN 到来：{} 忘掉这个连接。", host(side))
-            }
-            Meaning::Ended { host: side } => format!("{} 放开了这个连接。", host(side)),
-            Meaning::EndedByReset { host: side } => {
-                format!("RST 结束了 {} 上的连接：它的应用得到的是错误，而不是有序的结束。", host(side))
-            }
-            Meaning::Lost { to, why: Loss::Fault } => format!("链路把它丢了：{} 从未见到它。", host(to)),
-            Meaning::Lost { to, why } => format!("它没有到达 {}：{}。", host(to), self.lost(*why)),
-            Meaning::LateCopy { to, line } => {
-                format!("报文段 {line} 的一个副本滞留在网络中，现在才到达 {}。", host(to))
-            }
-            Meaning::StrayTaken { by } => format!(
-                "这个副本来自同一对地址和端口之间更早的连接。它的序号落在当前连接的窗口内，{} 于是把它的字节当成新流的一部分。",
-                host(by)
-            ),
-            Meaning::Dropped { by, why } => drop_meaning(host(by), peer(by), *why),
-            Meaning::Other { from } => format!("{} 的一个报文段，没有进一步的后果。", host(from)),
-        }
+        let groups = [opening, text, closing, ending, mishap];
+        groups.iter().find_map(|group| group(meaning)).unwrap_or_default()
     }
 
     fn outcome_heading(&self) -> String {

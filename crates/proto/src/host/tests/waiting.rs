@@ -1,0 +1,253 @@
+//! TIME-WAIT at the host: its duties, and the record that a SYN covers and that comes back.
+
+use super::solo::*;
+use super::*;
+use crate::{CloseReason, DropReason, TcpConfig};
+
+fn waiting(tcp: TcpConfig) -> Solo {
+    Solo::new(tcp).brought_to(State::TimeWait).0
+}
+
+/// A host in TIME-WAIT after a connection with timestamps; the peer's last one was 200.
+fn waiting_with_timestamps() -> Solo {
+    let mut solo =
+        Solo::listening(TcpConfig::default()).accepted_with(seg(Flags::SYN, -1, 0).ts(100, 0).mss(1000));
+    solo.shutdown();
+    solo.arrives(seg(FIN_ACK, 0, 1).ts(200, 0));
+    assert_eq!(solo.state(), State::TimeWait);
+    solo.wait_ms(10);
+    solo
+}
+
+fn time_waits(solo: &Solo) -> usize {
+    solo.host.snapshot(solo.now).time_wait.len()
+}
+
+// requirement: 9293-SA-TIME-WAIT-5, 9293-SA-TIME-WAIT-8, 9293-MUST-13
+#[test]
+fn fin_that_comes_again_is_acknowledged_and_starts_two_msl_again() {
+    let mut solo = waiting(plain());
+    solo.wait_ms(50_000);
+    let sent = solo.arrives(seg(FIN_ACK, 0, 1));
+    assert_eq!(sent.iter().map(Sent::brief).collect::<Vec<_>>(), [(Flags::ACK, 1, 1, 0)]);
+    solo.wait_ms(59_999);
+    assert_eq!(solo.state(), State::TimeWait);
+    solo.wait_ms(1);
+    assert_eq!((solo.state(), solo.host.poll_timeout()), (State::Listen, None));
+}
+
+// requirement: 9293-SA-TIME-WAIT-1, 9293-SA-TIME-WAIT-7
+#[test]
+fn stray_text_is_acknowledged_and_neither_delivered_nor_a_reason_to_wait_longer() {
+    let mut solo = waiting(plain());
+    solo.wait_ms(50_000);
+    let sent = solo.arrives(text(-20, 1, b"old duplicate"));
+    assert_eq!(sent[0].brief(), (Flags::ACK, 1, 1, 0));
+    assert!(solo.arrives(text(1, 1, b"beyond the fin")).is_empty());
+    solo.wait_ms(10_000);
+    assert_eq!(solo.state(), State::Listen);
+}
+
+// requirement: 1337-1, 1337-2, 9293-SA-TIME-WAIT-2
+#[test]
+fn rst_is_ignored_unless_the_settings_follow_rfc_9293() {
+    let mut solo = waiting(plain());
+    for seq in [0, 1, 2, 1000] {
+        assert!(solo.arrives(seg(Flags::RST, seq, 0)).is_empty());
+    }
+    assert_eq!((solo.state(), solo.host.counters().time_wait_rst_ignored), (State::TimeWait, 4));
+    let mut solo = waiting(TcpConfig { rfc1337: false, ..plain() });
+    assert!(solo.arrives(seg(Flags::RST, 0, 0)).is_empty());
+    assert_eq!(solo.arrives(seg(Flags::RST, 2, 0))[0].brief(), (Flags::ACK, 1, 1, 0));
+    assert_eq!(solo.state(), State::TimeWait);
+    solo.arrives(seg(Flags::RST, 1, 0));
+    assert_eq!(solo.state(), State::Listen);
+}
+
+// requirement: 6191-6, 6191-7, 9293-SA-TIME-WAIT-4, 9293-MAY-2
+#[test]
+fn syn_above_the_old_fin_reopens_with_a_number_above_ours() {
+    let mut solo = waiting(plain());
+    let sent = solo.arrives(seg(Flags::SYN, 1, 0).mss(1000));
+    assert_eq!((sent[0].flags, sent[0].ack), (SYN_ACK, 2));
+    assert!(sent[0].seq > 0xffff, "no old segment can lie in the new window");
+    assert_eq!(solo.state(), State::SynReceived);
+    assert_eq!(time_waits(&solo), 1, "covered, not gone");
+    let iss = sent[0].seq;
+    solo.arrives(ack(2, iss + 1));
+    assert_eq!((solo.state(), time_waits(&solo)), (State::Established, 0));
+    assert_eq!((solo.host.counters().reopened, solo.host.covered.len()), (1, 0));
+}
+
+// requirement: 6191-6, 5961-5
+#[test]
+fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_ignored() {
+    let mut solo = waiting(plain());
+    let sent = solo.arrives(seg(Flags::SYN, -100, 0));
+    assert_eq!(sent[0].brief(), (Flags::ACK, 1, 1, 0));
+    assert!(solo.arrives(seg(Flags::SYN, -100, 0)).is_empty());
+    assert!(solo.arrives(seg(Flags::RST, 1, 0)).is_empty());
+    assert_eq!((solo.state(), solo.host.counters().syn_refused), (State::TimeWait, 2));
+    solo.wait_ms(1_000);
+    assert_eq!(solo.arrives(seg(Flags::SYN, -100, 0)).len(), 1);
+}
+
+// requirement: 6191-1, 6191-2, 6191-3
+#[test]
+fn newer_timestamp_reopens_whatever_the_number_and_an_equal_one_needs_a_newer_number() {
+    for (seq, ts, admitted) in [
+        (-5_000, Some(201), true),
+        (-5_000, Some(200), false),
+        (5_000, Some(200), true),
+        (-5_000, Some(150), false),
+        (-5_000, None, false),
+        (5_000, None, true),
+    ] {
+        let mut solo = waiting_with_timestamps();
+        let mut syn = seg(Flags::SYN, seq, 0);
+        if let Some(ts) = ts {
+            syn = syn.ts(ts, 0);
+        }
+        let sent = solo.arrives(syn);
+        assert_eq!(sent[0].flags == SYN_ACK, admitted, "{seq} {ts:?}");
+        assert_eq!(solo.state() == State::SynReceived, admitted);
+    }
+}
+
+// requirement: 9293-MAY-2, 1122-4
+#[test]
+fn reopening_that_is_reset_returns_to_time_wait_for_the_time_that_was_left() {
+    let mut solo = waiting(plain());
+    solo.wait_ms(20_000);
+    solo.arrives(seg(Flags::SYN, 1, 0));
+    solo.wait_ms(500);
+    solo.arrives(seg(Flags::RST, 2, 0));
+    assert_eq!((solo.state(), solo.host.counters().uncovered), (State::TimeWait, 1));
+    // Its duties are what they were.
+    assert_eq!(solo.arrives(text(-5, 1, b"old"))[0].brief(), (Flags::ACK, 1, 1, 0));
+    solo.wait_ms(39_499 - 50);
+    assert_eq!(solo.state(), State::TimeWait);
+    solo.wait_ms(51);
+    assert_eq!(solo.state(), State::Listen);
+    assert!(solo.host.covered.is_empty());
+}
+
+// requirement: 9293-MAY-2
+#[test]
+fn reopening_that_expires_returns_to_time_wait_and_then_to_nothing() {
+    let mut solo = waiting(plain());
+    solo.arrives(seg(Flags::SYN, 1, 0));
+    // The FIN that comes again restarts the record underneath.
+    solo.wait_ms(40_000);
+    let sent = solo.arrives(seg(FIN_ACK, 0, 1));
+    assert_eq!(sent[0].brief(), (Flags::ACK, 1, 1, 0));
+    solo.wait_ms(24_000);
+    assert_eq!((solo.state(), solo.host.counters().half_open_expired), (State::TimeWait, 1));
+    solo.wait_ms(40_000);
+    assert_eq!(solo.state(), State::Listen);
+    assert_eq!(solo.host.poll_timeout(), None);
+}
+
+#[test]
+fn record_that_runs_out_underneath_leaves_the_half_open_connection_alone() {
+    let mut solo = waiting(TcpConfig { msl: Duration::from_secs(5), ..plain() });
+    solo.wait_ms(9_000);
+    let iss = solo.arrives(seg(Flags::SYN, 1, 0))[0].seq;
+    solo.wait_ms(2_000);
+    assert_eq!((solo.state(), time_waits(&solo), solo.host.covered.len()), (State::SynReceived, 0, 0));
+    solo.arrives(ack(2, iss + 1));
+    assert_eq!(solo.state(), State::Established);
+    assert_eq!(solo.host.counters().reopened, 0);
+}
+
+#[test]
+fn covered_record_answers_for_the_old_connection_and_never_with_rst() {
+    let mut solo = waiting(plain());
+    let iss = solo.arrives(seg(Flags::SYN, 1, 0))[0].seq;
+    let again = solo.arrives(seg(FIN_ACK, 0, 1));
+    assert_eq!(again.iter().map(Sent::brief).collect::<Vec<_>>(), [(Flags::ACK, 1, 1, 0)]);
+    let stray = solo.arrives(text(-3, 1, b"last"));
+    assert_eq!(stray.iter().map(Sent::brief).collect::<Vec<_>>(), [(Flags::ACK, 1, 1, 0)]);
+    assert!(solo.arrives(ack(1, 1)).is_empty());
+    assert_eq!(solo.state(), State::SynReceived);
+    solo.arrives(ack(2, iss + 1));
+    assert_eq!(solo.state(), State::Established);
+}
+
+#[test]
+fn reopening_syn_that_finds_the_queue_full_is_dropped_and_time_wait_stays() {
+    let config = HostConfig { tcp: plain(), half_open_max: 1, ..HostConfig::default() };
+    let solo = Solo::listening_as(config, InterfaceConfig::default())
+        .accepted_with(seg(Flags::SYN, -1, 0).mss(1000));
+    let (mut solo, ..) = solo.brought_to(State::TimeWait);
+    let port = solo.tuple.remote.port();
+    solo.tuple.remote.set_port(1);
+    solo.arrives(seg(Flags::SYN, 0, 0));
+    solo.tuple.remote.set_port(port);
+    assert!(solo.arrives(seg(Flags::SYN, 1, 0)).is_empty());
+    assert_eq!(solo.host.counters().drops.get(DropReason::SynQueueFull), 1);
+    assert_eq!((solo.state(), time_waits(&solo)), (State::TimeWait, 1));
+}
+
+#[test]
+fn listener_that_goes_while_it_reopens_gives_the_tuple_back_to_time_wait() {
+    let mut solo = waiting(plain());
+    solo.arrives(seg(Flags::SYN, 1, 0));
+    solo.host.unlisten(solo.now, solo.listener);
+    assert_eq!((solo.state(), solo.host.covered.len()), (State::TimeWait, 0));
+    // A new SYN finds nobody who listens: an ACK of the old connection, as for any stray.
+    assert_eq!(solo.arrives(seg(Flags::SYN, 1, 0))[0].brief(), (Flags::ACK, 1, 1, 0));
+    solo.wait_ms(60_000);
+    assert_eq!((solo.state(), solo.host.poll_timeout()), (State::Closed, None));
+}
+
+#[test]
+fn oldest_record_goes_when_there_are_too_many_even_a_covered_one() {
+    let config = HostConfig { tcp: plain(), time_wait_max: 2, ..HostConfig::default() };
+    let mut solo = Solo::listening_as(config, InterfaceConfig::default());
+    let mut tuples = Vec::new();
+    for port in 1..=3 {
+        solo.tuple.remote.set_port(port);
+        solo = solo.accepted_with(seg(Flags::SYN, -1, 0)).brought_to(State::TimeWait).0;
+        tuples.push(solo.tuple);
+        if port == 1 {
+            solo.arrives(seg(Flags::SYN, 1, 0));
+        }
+    }
+    let states: Vec<State> = tuples.iter().map(|tuple| solo.host.state_of(tuple)).collect();
+    assert_eq!(states, [State::SynReceived, State::TimeWait, State::TimeWait]);
+    assert_eq!((solo.host.counters().time_wait_evicted, solo.host.covered.len()), (1, 0));
+}
+
+// requirement: 7323-20
+#[test]
+fn time_wait_echoes_the_newest_timestamp() {
+    let mut solo = waiting_with_timestamps();
+    let sent = solo.arrives(seg(FIN_ACK, 0, 1).ts(900, 0));
+    assert_eq!(sent[0].header.options.timestamp.unwrap().ecr, 900);
+    // A SYN between the two FINs is not newer than the last.
+    assert_eq!(solo.arrives(seg(Flags::SYN, -5, 0).ts(500, 0))[0].flags, Flags::ACK);
+}
+
+#[test]
+fn text_left_over_can_be_read_during_time_wait_and_after_it() {
+    let mut solo = Solo::new(plain());
+    solo.arrives(text(0, 0, b"for later"));
+    solo.shutdown();
+    solo.arrives(seg(FIN_ACK, 9, 1));
+    assert_eq!(solo.state(), State::TimeWait);
+    assert_eq!(solo.events.last(), Some(&Event::Closed(solo.id, CloseReason::Graceful)));
+    solo.wait_ms(61_000);
+    assert_eq!(solo.state(), State::Listen);
+    assert_eq!(solo.read(), (b"for later".to_vec(), true));
+    solo.close();
+    assert_eq!((solo.host.recv_total, solo.host.connections.len()), (0, 0));
+}
+
+#[test]
+fn record_of_an_unread_connection_does_not_depend_on_the_application() {
+    let mut solo = waiting(plain());
+    solo.close();
+    assert_eq!(solo.state(), State::TimeWait);
+    assert!(solo.host.connections.is_empty());
+}
