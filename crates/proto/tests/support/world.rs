@@ -65,6 +65,7 @@ impl World {
     pub(crate) fn hand(&mut self, frame: Frame) {
         let before = self.rig.host.counters().clone();
         let length = frame.bytes.len();
+        let merged = frame.segment_size.map_or(0, |size| length / usize::from(size.get()));
         let mut frames = [frame].into_iter();
         self.rig.host.handle_frames(self.rig.now, self.rig.interface, &mut frames);
         let after = self.rig.host.counters().clone();
@@ -91,11 +92,11 @@ impl World {
             };
             assert!(count <= limit, "{reason:?} {count} times more than told: {told:?}");
         }
-        self.check_output(length);
+        self.check_output(length, merged);
     }
 
     /// What leaves is good, and no more than what an acceptable ACK may release.
-    pub(crate) fn check_output(&mut self, received: usize) {
+    pub(crate) fn check_output(&mut self, received: usize, merged: usize) {
         let sent_before = self.rig.host.counters().frames_out;
         let left = self.rig.drain();
         while self.rig.host.poll_trace().is_some() {}
@@ -105,9 +106,10 @@ impl World {
         }
         assert_eq!(self.rig.host.counters().frames_out - sent_before, left.len() as u64);
         let text = left.iter().filter(|frame| answer(frame) == Answer::Text).count();
-        // At most one answer; the rest is text that the peer has asked for, or an echo in fragments.
-        let fragments = received.div_ceil(1400);
-        assert!(left.len() - text <= 1 + fragments, "{} frames for one of {received}", left.len());
+        // At most one answer; the rest is text that the peer has asked for, or an echo in fragments, or an ACK for each
+        // segment that the device has merged.
+        let more = received.div_ceil(1400) + merged;
+        assert!(left.len() - text <= 1 + more, "{} frames for one of {received}", left.len());
         assert!(text <= TEXT_MAX, "{text} segments of text for one frame");
     }
 
