@@ -216,9 +216,8 @@ const LARGE: usize = 1 << 20;
 
 #[test]
 fn one_octet_segments_in_random_order_pin_at_most_twice_a_buffer_of_64_kib() {
-    for family in Family::BOTH {
-        Attack { family, pieces: SMALL, again: 1, ..CRUMBS }.run();
-    }
+    Attack { pieces: SMALL, again: 1, ..CRUMBS }.run();
+    Attack { family: Family::V6, ..CRUMBS }.run();
 }
 
 #[test]
