@@ -26,7 +26,7 @@ static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// What may live besides the text: queues of what waits to leave and to be told, the timers, the test's own harness.
-const REST: usize = 4 << 10;
+const REST: usize = 16 << 10;
 
 /// How a piece of text travels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

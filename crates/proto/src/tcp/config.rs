@@ -40,7 +40,7 @@ pub struct TcpConfig {
     pub keepalive: Option<KeepAlive>,
     /// How long FIN-WAIT-2 lasts when nobody holds the stream any more. Default 60 s (Linux: `tcp_fin_timeout`).
     pub fin_wait_2_timeout: Duration,
-    /// How long a connection that nobody holds may try to deliver what is left. Default 60 s
+    /// How long a connection that nobody holds may go on without the peer taking any of what is left. Default 60 s
     /// (Linux: `tcp_orphan_retries`).
     pub orphan_timeout: Duration,
     /// Ignore RST in TIME-WAIT (RFC 1337). Default true; false closes on an exact one, as RFC 9293 has it.

@@ -310,3 +310,29 @@ fn a_megabyte_arrives_whole_over_a_lossy_wire() {
     pair.run_for(Duration::from_secs(65));
     pair.assert_nothing_left();
 }
+
+#[test]
+fn orphan_that_delivers_slowly_lives_as_long_as_the_peer_takes_text() {
+    let mut slow = HostConfig::default();
+    slow.tcp.recv_buffer = 65_536;
+    let mut pair = Pair::with([HostConfig::default(), slow]);
+    let (client, server) = pair.established();
+    let text = vec![7; 1_000_000];
+    assert_eq!(pair.write(0, client, &text), text.len());
+    pair.close(0, client);
+    let mut got = 0;
+    // A slow reader: 64 KiB every fifty seconds, a quarter of an hour in all.
+    for _ in 0..40 {
+        let now = pair.now;
+        let mut stream = pair.hosts[1].stream(server).unwrap();
+        while let Ok(Some(chunk)) = stream.read_chunk(now, 65_536) {
+            got += chunk.len();
+            if got % 65_536 < chunk.len() {
+                break;
+            }
+        }
+        pair.run_for(Duration::from_secs(50));
+    }
+    assert_eq!(got, text.len());
+    assert!(pair.events[1].iter().all(|event| !matches!(event, Event::Closed(_, CloseReason::Reset))));
+}

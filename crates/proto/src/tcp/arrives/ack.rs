@@ -95,6 +95,7 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
         }
     }
     timers::progress(tcb, now);
+    tcb.holder.prolong(now + tcb.config.orphan_timeout);
     if tcb.write_blocked && tcb.send_queue() <= tcb.config.send_buffer / 2 {
         tcb.write_blocked = false;
         tcb.wake.writable = true;

@@ -20,12 +20,16 @@ pub(crate) fn offer(tcb: &mut Tcb, pressed: bool) -> u16 {
     u16::try_from(tcb.rcv.wnd() >> tcb.rcv_shift).unwrap_or(u16::MAX)
 }
 
+/// A sender with this much ahead of it is not held up: the ACKs of what it sends tell it of the rest.
+const LOW_WINDOW: u32 = 32 << 10;
+
 /// Whether the application has read so much that the peer should hear of it without waiting for the next ACK: the
-/// window has doubled, and by a worthwhile step.
+/// window was low, has doubled, and by a worthwhile step.
 pub(crate) fn update_due(tcb: &Tcb, pressed: bool) -> bool {
     let wnd = tcb.rcv.wnd();
     let free = free(tcb, pressed).min(u32::from(u16::MAX) << tcb.rcv_shift);
-    tcb.halves.may_receive() && free >= wnd.saturating_mul(2) && free >= wnd.saturating_add(step(tcb))
+    let low = wnd < LOW_WINDOW.min(tcb.config.recv_buffer / 2).max(1);
+    low && tcb.halves.may_receive() && free >= wnd.saturating_mul(2) && free >= wnd.saturating_add(step(tcb))
 }
 
 /// Room in the receive buffer; none while out-of-order text pins more than the buffer's worth.
