@@ -33,7 +33,7 @@ const REST: usize = 4 << 10;
 enum Carrier {
     /// A frame of its own.
     Plain,
-    /// A slice of a buffer of 64 KiB.
+    /// The front of a buffer of 64 KiB.
     SliceOfLarge,
     /// A frame of 1400 octets, most of them behind the length that IP gives.
     Padded,
@@ -51,18 +51,17 @@ enum Order {
 }
 
 impl Carrier {
-    /// The frame that `packet` travels in, without an octet of memory more than it shows.
-    fn frame(self, packet: Vec<u8>) -> Bytes {
-        let length = match self {
-            Self::Plain => packet.len(),
-            Self::SliceOfLarge => 64 << 10,
-            Self::Padded => 1400,
+    /// The frame that `packet` travels in. Only the large buffer has memory that the frame does not show.
+    fn frame(self, packet: &[u8]) -> Bytes {
+        let (room, length) = match self {
+            Self::Plain => (packet.len(), packet.len()),
+            Self::SliceOfLarge => (64 << 10, packet.len()),
+            Self::Padded => (1400, 1400),
         };
-        let mut frame = Vec::with_capacity(length);
-        frame.extend_from_slice(&packet);
+        let mut frame = Vec::with_capacity(room);
+        frame.extend_from_slice(packet);
         frame.resize(length, 0xee);
-        let shown = if self == Self::SliceOfLarge { packet.len() } else { length };
-        Bytes::from(frame).slice(..shown)
+        Bytes::from(frame)
     }
 }
 
@@ -118,7 +117,7 @@ impl Victim {
     fn send(&mut self, carrier: Carrier, number: u32, size: u32, heap: &Region<'_, System>) {
         let first = number * size;
         let text: Vec<u8> = (first..self.window.min(first + size)).map(octet).collect();
-        let frame = carrier.frame(self.peer.text_at(first, &text));
+        let frame = carrier.frame(&self.peer.text_at(first, &text));
         drop(text);
         self.rig.hand(frame);
         self.rig.events.clear();
@@ -216,9 +215,8 @@ const LARGE: usize = 1 << 20;
 
 #[test]
 fn one_octet_segments_in_random_order_pin_at_most_twice_a_buffer_of_64_kib() {
-    for family in Family::BOTH {
-        Attack { family, pieces: SMALL, again: 1, ..CRUMBS }.run();
-    }
+    Attack { pieces: SMALL, again: 1, ..CRUMBS }.run();
+    Attack { family: Family::V6, ..CRUMBS }.run();
 }
 
 #[test]

@@ -11,10 +11,13 @@ use crate::wire::checksum::Sum;
 use crate::wire::ip::{IpRepr, PROTOCOL_TCP, emit_header};
 use crate::wire::tcp::{self, Flags, Header, Timestamp};
 use crate::{Checksum, FourTuple, Instant, InterfaceId, State, Transmit};
+use alloc::collections::VecDeque;
 use core::num::NonZeroU16;
 
 /// Control segments that may wait at once; past it they are counted and thrown away, as a network would.
 const CONTROL_MAX: usize = 16_384;
+/// Slots that their queue keeps when it is empty: a flood is answered, not remembered.
+const CONTROL_KEPT: usize = 256;
 /// The largest IP packet.
 const PACKET_MAX: u32 = 65_535;
 /// Hops a packet of ours may take (RFC 9293 MUST-49 asks for a configurable 60 or more; Linux: `ip_default_ttl`).
@@ -70,6 +73,9 @@ impl Host {
             return true;
         }
         if let Some(control) = self.control.pop_front() {
+            if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
+                self.control = VecDeque::new();
+            }
             self.counters.frames_out += 1;
             if self.tracing {
                 let tuple = control.key.tuple();

@@ -213,7 +213,7 @@ fn one_octet_segments_cross_a_bad_link() {
         let mut world = setup.build();
         let (client, server) = loop_until_established(&mut world);
         let whole = text(1_000);
-        for octet in whole.iter() {
+        for octet in &whole {
             world.write(CLIENT, client, &[*octet]);
             world.run(ms(1));
         }
