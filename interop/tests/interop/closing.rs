@@ -214,7 +214,9 @@ fn fins_that_cross_put_both_ends_into_time_wait() {
 #[test]
 fn time_wait_is_reopened_by_a_new_connection_from_the_same_port() {
     let namespace = Namespace::new();
-    let stack = Stack::new(&namespace, HostConfig::default());
+    let mut config = HostConfig::default();
+    config.tcp.msl = Duration::from_secs(2);
+    let stack = Stack::new(&namespace, config);
     namespace.sysctl("net.ipv4.ip_local_port_range", "40000 40001");
     let (_, address) = families()[0];
     let listener = stack.run(stack.net().listen((address, 80))).expect("the port is free");
@@ -227,4 +229,6 @@ fn time_wait_is_reopened_by_a_new_connection_from_the_same_port() {
         assert_eq!(stack.run(closing).expect("no panic"), Ok(()));
     }
     assert!(stack.net().counters().reopened >= 4, "{:?}", stack.net().counters());
+    drop(listener);
+    stack.assert_quiescent_within(Duration::from_secs(6));
 }

@@ -10,6 +10,7 @@
 //! | `opening.rs` | handshakes, refusals, the backlog, what is negotiated |
 //! | `closing.rs` | FIN and RST from either side, half-close, simultaneous close |
 //! | `flow.rs` | zero windows, Nagle, delayed acknowledgments, keep-alive |
+//! | `relay.rs` | FIN and RST carried through a proxy |
 //! | `silence.rs` | peers that die without a word |
 //! | `ip.rs` | ICMP echo, UDP, fragments, path MTU |
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ mod flow;
 mod ip;
 mod load;
 mod opening;
+mod relay;
 mod serve;
 mod silence;
 mod storm;
