@@ -125,7 +125,7 @@ fn json_is_one_document_with_every_row_and_the_verdict() {
         assert_eq!(document["scene"], scene);
         assert_eq!(document["seed"], 9);
         let ladder = document["ladder"].as_array().expect("rows");
-        assert!(ladder.len() >= 9 && ladder[0]["flags"] == "SYN", "{scene}");
+        assert!(ladder.len() >= 8 && ladder[0]["flags"] == "SYN", "{scene}");
         assert_eq!(document["verdict"]["good"], scene != "reset");
         for step in document["steps"].as_array().expect("steps") {
             assert!(step["text"].as_str().is_some_and(|text| text.len() > 10), "{step}");
@@ -204,7 +204,7 @@ fn tshark_reads_the_capture_of_every_scene_with_its_comments() {
             assert!(malformed.is_empty(), "{packet}");
             comments.push(comment);
         }
-        assert!(comments.len() >= 15, "{scene}: {} packets", comments.len());
+        assert!(comments.len() >= 14, "{scene}: {} packets", comments.len());
         if scene == "lost-last-ack" {
             assert!(comments.contains(&"HOST1 TIME-WAIT -> TIME-WAIT; lost on the link"), "{comments:?}");
         }

@@ -8,7 +8,7 @@
 //! | `random` | every random number comes from the [`Seed`] |
 //! | `app` | applications that drive a host directly |
 //! | `tokio_host` | unmodified tokio programs on a host (feature `tokio`) |
-//! | `observe`, `shown` | what happens, for those who watch |
+//! | `observe` | what happens, for those who watch |
 //! | [`check`] | invariants |
 //! | `capture` | a link as a pcapng file with the states in its comments |
 //! | [`ladder`] | the segments between two hosts as a drawing |
@@ -26,7 +26,6 @@ mod node;
 mod observe;
 mod random;
 mod schedule;
-mod shown;
 mod sim;
 #[cfg(feature = "tokio")]
 mod tokio_host;

@@ -9,7 +9,6 @@ use crate::node::Node;
 use crate::observe::{Arrived, Observation, Observer, PacketId, Sent, StateChange};
 use crate::random::{Random, Seed, Stream};
 use crate::schedule::Schedule;
-use crate::shown::Shown;
 use bytes::Bytes;
 use linger_proto::{
     Direction, Frame, FrameTrace, Host, HostConfig, Instant, InterfaceConfig, Secret, TraceEvent, Transmit,
@@ -118,7 +117,6 @@ pub struct Sim {
     pub(crate) capture_error: Option<String>,
     checkers: Vec<Box<dyn Checker>>,
     digest: Digest,
-    shown: Shown,
     packets: u64,
     steps: u64,
     steps_now: u64,
@@ -142,7 +140,6 @@ impl Sim {
             capture_error: None,
             checkers: Vec::new(),
             digest: Digest::new(),
-            shown: Shown::default(),
             packets: 0,
             steps: 0,
             steps_now: 0,
@@ -400,11 +397,8 @@ impl Sim {
         let mut frame = None;
         while let Some(event) = self.nodes[on.index()].with(Host::poll_trace) {
             match event {
-                TraceEvent::Frame(trace) if trace.direction == direction => {
-                    frame = Some(self.shown.follow(on, trace));
-                }
+                TraceEvent::Frame(trace) if trace.direction == direction => frame = Some(trace),
                 TraceEvent::State { at, tuple, before, after } => {
-                    self.shown.changed(on, tuple, after);
                     let change = StateChange { at, host: on, tuple, before, after };
                     self.notify(&Observation::State(change));
                 }

@@ -10,6 +10,7 @@ use crate::tcp::error::{CloseReason, ConnectError, ListenError};
 use crate::tcp::info::State;
 use crate::tcp::opening::active::{Opening, Path};
 use crate::tcp::opening::listener::Listener;
+use crate::tcp::opening::negotiate;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, OwnerId};
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
@@ -127,7 +128,7 @@ impl Host {
         };
         let iss = self.initial_sequence(&key, now, after);
         let path = Path {
-            our_mss: self.path_mss(&key, interface, now),
+            our_mss: self.path_mss(&key, interface, now).min(negotiate::mss_bound(&tcp)),
             ts_offset: self.numbers.timestamp_offset(&key),
             ipv6: key.is_ipv6(),
         };

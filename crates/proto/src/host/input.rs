@@ -40,7 +40,7 @@ impl Host {
             }
             if self.tracing {
                 let tuple: Option<FourTuple> = seen.key.map(|key| key.tuple());
-                let after = seen.key.map_or(State::Closed, |key| self.state_of_key(&key));
+                let after = seen.key.map_or(State::Closed, |key| self.shown_after(&key, seen.before));
                 self.trace_frame(now, Direction::In, tuple, seen.before, after, outcome.err());
             }
         }

@@ -79,7 +79,7 @@ impl Host {
             self.counters.frames_out += 1;
             if self.tracing {
                 let tuple = control.key.tuple();
-                let after = self.state_of(&tuple);
+                let after = self.shown_after(&control.key, control.before);
                 self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
             }
             self.emit(&control.key, control.interface, &control.header, 0, out);
@@ -103,7 +103,9 @@ impl Host {
         let pressed = self.pressed();
         let Some(connection) = self.connections.get_mut(index) else { return false };
         let (key, interface) = (connection.key, connection.interface);
-        let offload = self.interfaces.config(interface).segmentation_offload;
+        // A device that cuts frames completes their checksums; one that says otherwise is not believed.
+        let config = self.interfaces.config(interface);
+        let offload = config.segmentation_offload && config.checksum_offload;
         let (header, segment_size) = match &mut connection.phase {
             Phase::Over(_) => return false,
             Phase::Opening(opening) => {
@@ -185,6 +187,19 @@ impl Host {
             connection.dirty = true;
             self.dirty.push_back(index);
         }
+    }
+
+    /// The state after a frame, for those who watch; the connection's next frame begins with it. One that has ended is
+    /// CLOSED, though a listener would take its next SYN: only SYN-RECEIVED goes back to LISTEN (RFC 9293 Figure 5).
+    pub(super) fn shown_after(&mut self, key: &Key, before: State) -> State {
+        let after = self.state_of_key(key);
+        if let Some(Found::Connection(index)) = self.find(key)
+            && let Some(connection) = self.connections.get_mut(index)
+        {
+            connection.shown = after;
+        }
+        let begins = matches!(before, State::Closed | State::Listen | State::SynReceived);
+        if after == State::Listen && !begins { State::Closed } else { after }
     }
 
     /// Tells those who watch what a frame did.

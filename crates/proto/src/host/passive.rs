@@ -101,7 +101,7 @@ impl Host {
         let Some(listener) = self.listeners.get(half_open.listener) else { return };
         let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
         let ts_val = millis32(now).wrapping_add(agreed.ts_offset);
-        let our_mss = self.our_mss(&key, interface);
+        let our_mss = self.our_mss(&key, interface, &listener.config);
         let options = agreed.syn_ack_options(&listener.config, our_mss, ts_val, half_open.scaled);
         let header = Header {
             seq: agreed.iss,

@@ -94,13 +94,12 @@ impl Host {
         let pressed = self.pressed();
         let Some(connection) = self.connections.get_mut(index) else { return };
         let (key, interface, owner) = (connection.key, connection.interface, connection.owner);
-        let shown = connection.shown;
         let Phase::Synchronized(tcb) = &mut connection.phase else { return };
         let wnd = window::offer(tcb, pressed);
         // The ACK of the peer's FIN is all that is left to say.
         if tcb.ack_due != AckDue::No {
             let header = Header { wnd, ..bare_ack(tcb, now) };
-            self.reply(key, interface, header, shown);
+            self.reply(key, interface, header, State::TimeWait);
         }
         self.note_state(now, index);
         let Some(connection) = self.connections.get_mut(index) else { return };

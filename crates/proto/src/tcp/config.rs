@@ -45,7 +45,7 @@ pub struct TcpConfig {
     pub orphan_timeout: Duration,
     /// Ignore RST in TIME-WAIT (RFC 1337). Default true; false closes on an exact one, as RFC 9293 has it.
     pub rfc1337: bool,
-    /// Upper bound on the maximum segment size to use, in octets of text. Default none.
+    /// Upper bound on segments of both directions, in octets of text, at least 48. Default none (Linux: `TCP_MAXSEG`).
     pub mss: Option<u16>,
 }
 

@@ -48,11 +48,12 @@ pub(crate) enum Stop {
 
 /// Handles one segment; the order of the steps is RFC 9293's and matters.
 pub(crate) fn segment_arrives(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
-    timers::peer_was_heard(tcb, now);
     sequence::check(tcb, now, seg)?;
     reset::check(tcb, seg)?;
     syn::check(seg)?;
     ack::process(tcb, now, seg)?;
+    // Only now: a segment that anybody could have made is no sign of life.
+    timers::peer_was_heard(tcb, now);
     urgent::process(tcb, seg);
     text::process(tcb, now, seg)?;
     fin::process(tcb, seg)

@@ -29,6 +29,11 @@ pub(crate) struct Agreed {
     pub(crate) syn_repeated: bool,
 }
 
+/// The bound that the configuration sets on segments of both directions.
+pub(crate) fn mss_bound(config: &TcpConfig) -> u16 {
+    config.mss.unwrap_or(u16::MAX).max(SMALLEST_MSS)
+}
+
 /// The window of a SYN is never scaled (RFC 7323 §2.2).
 pub(crate) fn syn_window(config: &TcpConfig) -> u16 {
     u16::try_from(config.recv_buffer).unwrap_or(u16::MAX)
@@ -66,7 +71,7 @@ impl Agreed {
         let scaled = config.window_scaling.then_some(seg.options.window_scale).flatten();
         let default_mss = if ipv6 { DEFAULT_MSS_V6 } else { DEFAULT_MSS_V4 };
         let peer_mss = seg.options.mss.filter(|&mss| mss > 0).unwrap_or(default_mss).max(SMALLEST_MSS);
-        let mss = peer_mss.min(path_mss).min(config.mss.unwrap_or(u16::MAX).max(SMALLEST_MSS));
+        let mss = peer_mss.min(path_mss).min(mss_bound(config));
         Self {
             iss,
             irs: seg.seq,
