@@ -247,6 +247,13 @@ impl Core {
         }
     }
 
+    /// The application read: mostly nothing is due, and then nobody is woken.
+    pub(crate) fn after_read(&mut self) {
+        if self.host.has_work() {
+            self.output_due();
+        }
+    }
+
     /// The pump looks now.
     pub(crate) fn pump_looks(&mut self) {
         self.dirty = false;

@@ -265,7 +265,7 @@ impl Hold {
             None => return Poll::Ready(Err(gone())),
         };
         if buf.filled().len() > filled {
-            core.output_due();
+            core.after_read();
             return Poll::Ready(Ok(()));
         }
         match result {
@@ -283,7 +283,7 @@ impl Hold {
         let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
         match stream.read_chunk(now, max) {
             Ok(text) => {
-                core.output_due();
+                core.after_read();
                 Poll::Ready(Ok(text))
             }
             Err(ReadError::Blocked) => wait(&mut core, self.id, cx, |slot| &mut slot.read),

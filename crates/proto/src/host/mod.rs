@@ -184,6 +184,15 @@ impl Host {
 
     // ---- D. what to do now: drain transmit, then events, then sleep until timeout ----
 
+    /// Whether [`Host::poll_transmit`] or [`Host::poll_event`] may have something: a call that left it false, such as a
+    /// read that opened no window, need wake nobody.
+    pub fn has_work(&self) -> bool {
+        !(self.dirty.is_empty()
+            && self.control.is_empty()
+            && self.outbox.is_empty()
+            && self.events.is_empty())
+    }
+
     /// The next thing the application should know.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;

@@ -34,6 +34,11 @@ impl Outbox {
         Self { queue: VecDeque::new(), octets: 0, identification: Identification::new(secret) }
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Packets that wait.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
