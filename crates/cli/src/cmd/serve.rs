@@ -106,7 +106,7 @@ mod linux {
         let site = Site::directory(directory(&args.dir)?);
         let capture = args.capture.create()?;
         let runtime = stack::runtime()?;
-        runtime.block_on(async {
+        let ended = runtime.block_on(async {
             let interrupts = Interrupts::listen()
                 .map_err(|error| Error::failed(format!("cannot listen for signals: {}", plain(&error))))?;
             let (link, tun) =
@@ -121,7 +121,10 @@ mod linux {
             let options = Options { host, impairment: args.impairment.clone(), capture, observer: None };
             let stack = Stack::start(&link, tun, options)?;
             serve(args, site, &link, stack, interrupts).await
-        })
+        });
+        // A thread that reads from a dead disk must not hold the program.
+        runtime.shutdown_background();
+        ended
     }
 
     /// Serves until interrupted or until the link fails.

@@ -6,10 +6,12 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -27,7 +29,12 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 #[derive(Clone)]
 pub(crate) enum Site {
     /// The files below a directory.
-    Directory(ServeDir),
+    Directory {
+        /// The directory.
+        root: PathBuf,
+        /// Who reads them.
+        files: ServeDir,
+    },
     /// One page at `/`.
     Page(&'static str),
 }
@@ -35,7 +42,7 @@ pub(crate) enum Site {
 impl Site {
     /// The files below `root`: ranges, `index.html`, MIME types; nothing above it.
     pub(crate) fn directory(root: &Path) -> Self {
-        Self::Directory(ServeDir::new(root).with_buf_chunk_size(FILE_CHUNK))
+        Self::Directory { root: root.to_owned(), files: ServeDir::new(root).with_buf_chunk_size(FILE_CHUNK) }
     }
 
     /// Answers one request and logs it once its body has left.
@@ -44,16 +51,12 @@ impl Site {
         request: Request<B>,
         peer: SocketAddr,
         log: &AccessLog,
-    ) -> Response<Logged>
-    where
-        B: hyper::body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    ) -> Response<Logged> {
         let started = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let mut response = match self {
-            Self::Directory(files) => from_files(files.clone(), request).await,
+            Self::Directory { root, files } => from_directory(root, files.clone(), request).await,
             Self::Page(page) => from_page(page, &request),
         };
         response.headers_mut().insert(header::SERVER, SERVER);
@@ -69,12 +72,36 @@ impl Site {
     }
 }
 
-async fn from_files<B>(mut files: ServeDir, request: Request<B>) -> Response<Body>
-where
-    B: hyper::body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    match files.try_call(request).await {
+/// Nothing that is neither a file nor a directory is opened: a FIFO would hold a thread until somebody writes to it.
+async fn from_directory<B>(root: &Path, files: ServeDir, request: Request<B>) -> Response<Body> {
+    let (mut head, _) = request.into_parts();
+    let path = percent_decode_str(head.uri.path().trim_start_matches('/')).decode_utf8_lossy().into_owned();
+    let path = root.join(path.trim_start_matches('/'));
+    if is_special(&path).await || is_special(&path.join("index.html")).await {
+        return in_words(StatusCode::NOT_FOUND);
+    }
+    // A server may always answer with the whole (RFC 9110 §14.2): where only a validator could tell whether the part fits
+    // what the client has, and where several parts are asked for.
+    let range = head.headers.get(header::RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
+    let suffix = range.trim_start().strip_prefix("bytes=-").is_some_and(|octets| octets.trim() != "0");
+    if head.headers.contains_key(header::IF_RANGE) || range.contains(',') {
+        head.headers.remove(header::RANGE);
+    }
+    let response = from_files(files.clone(), head.clone()).await;
+    if suffix && response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+        // The last octets of a file that has fewer: all of it (RFC 9110 §14.1.2).
+        head.headers.remove(header::RANGE);
+        return from_files(files, head).await;
+    }
+    response
+}
+
+async fn is_special(path: &Path) -> bool {
+    tokio::fs::metadata(path).await.is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+async fn from_files(mut files: ServeDir, head: Parts) -> Response<Body> {
+    match files.try_call(Request::from_parts(head, Full::<Bytes>::default())).await {
         Ok(found) if found.status().is_success() || found.status().is_redirection() => {
             found.map(|body| body.boxed_unsync())
         }
@@ -89,6 +116,7 @@ where
             response
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => in_words(StatusCode::FORBIDDEN),
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => in_words(StatusCode::NOT_FOUND),
         Err(_) => in_words(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

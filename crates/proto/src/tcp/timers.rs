@@ -162,8 +162,8 @@ pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
     }
 }
 
-/// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3).
-pub(crate) fn progress(tcb: &mut Tcb, now: Instant) {
+/// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3), if `restart`.
+pub(crate) fn progress(tcb: &mut Tcb, now: Instant, restart: bool) {
     // Otherwise the doubling lasts until there is a sample (Karn's algorithm, RFC 6298 §5 [6298-18]).
     if tcb.snd.wnd == 0 {
         tcb.rtt.reset_backoff();
@@ -171,7 +171,7 @@ pub(crate) fn progress(tcb: &mut Tcb, now: Instant) {
     tcb.timers.silent_since = now;
     if tcb.outstanding() == 0 {
         tcb.timers.stop();
-    } else {
+    } else if restart {
         let rto = tcb.rtt.rto(&tcb.config);
         tcb.timers.restart(Waiting::Ack, now, rto);
     }

@@ -376,3 +376,35 @@ fn segment_sent_again_gives_no_sample_of_the_round_trip_time() {
         end(&mut world, client, server);
     });
 }
+
+/// A whole window lost at once, as slow start does to a short queue: what NewReno would mend one hole a round trip, the
+/// timeout mends in a few.
+// requirement: 6582-5
+#[test]
+fn burst_of_losses_at_a_full_queue_costs_no_round_trip_for_each() {
+    in_both(|family| {
+        let mut setup = Setup::new(family);
+        setup.link = linger_sim::Link::new().delay(ms(50)).rate_bps(10_000_000).queue_packets(64);
+        setup.record = false;
+        let mut world = setup.build();
+        let listener = world.listen(linger_proto::ListenConfig::default());
+        let client = world.connect();
+        world.run(secs(1));
+        let server = world.accept(listener).expect("the handshake is done");
+        let whole = text(3 << 20);
+        assert_eq!(world.write(CLIENT, client, &whole), whole.len());
+        let (began, mut got) = (world.now(), Vec::new());
+        while got.len() < whole.len() {
+            world.run(ms(100));
+            got.extend(world.read(SERVER, server).text);
+            // At this rate the text alone takes 2.6 seconds.
+            assert!(world.now().since(began) < secs(8), "{} octets", got.len());
+        }
+        assert!(got == whole, "octets differ");
+        assert!(world.info(CLIENT, client).retransmits > 20, "the queue overflowed");
+        world.close(CLIENT, client);
+        world.close(SERVER, server);
+        world.run(secs(1));
+        world.finish();
+    });
+}

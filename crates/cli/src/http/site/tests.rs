@@ -68,6 +68,39 @@ async fn a_range_is_answered_with_that_part() {
 }
 
 #[tokio::test]
+async fn suffix_longer_than_the_file_is_the_whole_file() {
+    let scratch = Scratch::new("suffix");
+    let (status, _, body) = ask(&scratch.site(), Method::GET, "/ten.txt", Some("bytes=-3")).await;
+    assert_eq!((status, body.as_str()), (StatusCode::PARTIAL_CONTENT, "789"));
+    let (status, _, body) = ask(&scratch.site(), Method::GET, "/ten.txt", Some("bytes=-99999")).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "0123456789"));
+    let (status, _, _) = ask(&scratch.site(), Method::GET, "/ten.txt", Some("bytes=-0")).await;
+    assert_eq!(status, StatusCode::RANGE_NOT_SATISFIABLE);
+}
+
+#[tokio::test]
+async fn several_ranges_and_ranges_under_a_condition_get_the_whole_file() {
+    let scratch = Scratch::new("condition");
+    let (status, _, body) = ask(&scratch.site(), Method::GET, "/ten.txt", Some("bytes=0-1,3-4")).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "0123456789"));
+    let request =
+        Request::get("/ten.txt").header(header::RANGE, "bytes=0-1").header(header::IF_RANGE, "\"x\"");
+    let request = request.body(Empty::<Bytes>::new()).expect("request");
+    assert_eq!(scratch.site().answer(request, peer(), &AccessLog::silent()).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn fifo_is_not_opened_and_a_name_that_cannot_exist_is_not_found() {
+    let scratch = Scratch::new("fifo");
+    let mode = nix::sys::stat::Mode::S_IRUSR;
+    nix::unistd::mkfifo(&scratch.0.join("public/fifo"), mode).expect("a fifo");
+    nix::unistd::mkfifo(&scratch.0.join("public/sub/index.html"), mode).expect("a fifo");
+    for path in ["/fifo", "/%66ifo", "/sub/", &format!("/{}", "x".repeat(300))] {
+        assert_eq!(ask(&scratch.site(), Method::GET, path, None).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_above_the_directory_is_reachable() {
     let scratch = Scratch::new("above");
     for path in ["/../secret.txt", "/%2e%2e/secret.txt", "/sub/../../secret.txt", "/..%2fsecret.txt"] {

@@ -86,15 +86,16 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     let resending = tcb.recovery.lost().is_some();
     // After a timeout an ACK may cover much that had arrived long ago: that is no room in the network.
     let counted = if tcb.recovery.after_timeout() { acked.min(u32::from(tcb.mss)) } else { acked };
-    match tcb.recovery.on_progress(tcb.snd.una, tcb.snd.nxt, tcb.mss) {
+    let outcome = tcb.recovery.on_progress(tcb.snd.una, tcb.snd.nxt, tcb.mss);
+    match outcome {
         Outcome::Recovered => tcb.congestion.on_recovered(tcb.outstanding(), tcb.mss),
-        Outcome::Partial => tcb.congestion.on_partial_ack(acked, tcb.mss),
+        Outcome::Partial { .. } => tcb.congestion.on_partial_ack(acked, tcb.mss),
         _ => {
             let window_limited = tcb.cwnd_limited || resending || in_flight >= tcb.congestion.cwnd();
             tcb.congestion.on_ack(&AckSample { acked: counted, mss: tcb.mss, window_limited });
         }
     }
-    timers::progress(tcb, now);
+    timers::progress(tcb, now, outcome != Outcome::Partial { first: false });
     tcb.holder.prolong(now + tcb.config.orphan_timeout);
     if tcb.write_blocked && tcb.send_queue() <= tcb.config.send_buffer / 2 {
         tcb.write_blocked = false;

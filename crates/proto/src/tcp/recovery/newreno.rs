@@ -24,8 +24,12 @@ pub(crate) enum Outcome {
     LossDetected,
     /// One more duplicate ACK inside fast recovery: one more segment has left the network.
     Inflate,
-    /// An ACK inside fast recovery that ends short of `recover`: the next hole.
-    Partial,
+    /// An ACK inside fast recovery that ends short of `recover`: the next hole. Only the first of them restarts the
+    /// retransmission timer (RFC 6582 §3.2 step 3): with many holes, one a round trip, the timeout is the faster way.
+    Partial {
+        /// Whether it is the first of this recovery.
+        first: bool,
+    },
     /// Fast recovery is over.
     Recovered,
     /// A duplicate ACK that means nothing yet.
@@ -37,6 +41,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Recovery {
     phase: Phase,
     duplicates: u8,
+    /// A partial ACK has come in this recovery.
+    partial_seen: bool,
     /// SND.NXT when the last recovery began (RFC 6582 §3.2 step 1).
     recover: SeqNum,
     rtx_next: SeqNum,
@@ -50,6 +56,7 @@ impl Recovery {
         Self {
             phase: Phase::Open,
             duplicates: 0,
+            partial_seen: false,
             recover: iss,
             rtx_next: iss,
             rtx_until: iss,
@@ -116,7 +123,7 @@ impl Recovery {
             Phase::Fast => {
                 self.rtx_next = una;
                 self.rtx_until = (una + u32::from(mss)).min(nxt);
-                Outcome::Partial
+                Outcome::Partial { first: !core::mem::replace(&mut self.partial_seen, true) }
             }
             Phase::Timeout => {
                 if done {
@@ -138,6 +145,7 @@ impl Recovery {
             return Outcome::Duplicate;
         }
         self.phase = Phase::Fast;
+        self.partial_seen = false;
         self.recover = nxt;
         self.rtx_next = una;
         self.rtx_until = (una + u32::from(mss)).min(nxt);
@@ -179,7 +187,7 @@ mod tests {
         assert_eq!(recovery.lost(), Some((una, 1000)));
         recovery.on_resent(1000);
         assert_eq!(recovery.on_duplicate(una, nxt, 1000), Outcome::Inflate);
-        assert_eq!(recovery.on_progress(SeqNum(3000), nxt, 1000), Outcome::Partial);
+        assert_eq!(recovery.on_progress(SeqNum(3000), nxt, 1000), Outcome::Partial { first: true });
         assert_eq!(recovery.lost(), Some((SeqNum(3000), 1000)));
         assert_eq!(recovery.on_progress(nxt, nxt, 1000), Outcome::Recovered);
         assert_eq!(recovery.lost(), None);

@@ -136,6 +136,8 @@ fn judge_syn<A: Copy>(record: &TimeWait<A>, seq: SeqNum, flags: Flags, ts: Optio
         (None, Some(_)) => true,
         (_, None) => false,
     };
+    // Deviation, RFC 6191 §2 [6191-4]: a newer sequence number admits a SYN whose timestamp is older, because the other
+    // choice is to make that peer wait for the rest of 2*MSL.
     // The final sequence number is that of the peer's FIN, one before RCV.NXT [6191-7].
     if newer_timestamp || seq.at_or_after(record.rcv_nxt) { Verdict::Admit } else { Verdict::RefuseSyn }
 }
