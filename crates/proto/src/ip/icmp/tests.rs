@@ -363,7 +363,7 @@ proptest! {
         prop_assert_eq!(bench.parameter_problem(&bytes), Ok(()));
         if parse(&bytes).is_ok() {
             let outcome = bench.give(&bytes);
-            prop_assert!(!(outcome == Ok(IcmpOutcome::Answered) && bench.outbox.len() == 0));
+            prop_assert!(!(outcome == Ok(IcmpOutcome::Answered) && bench.outbox.is_empty()));
             prop_assert_eq!(bench.port_unreachable(Instant::ZERO, &bytes), Ok(()));
         }
     }
