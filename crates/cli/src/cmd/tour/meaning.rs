@@ -1,8 +1,9 @@
 //! What each line of a ladder was for, read off from what the segment is and what it did: never from the scene.
 
-use linger_proto::{DropReason, State};
+use linger_proto::{DropReason, Instant, State};
 use linger_sim::Loss;
 use linger_sim::ladder::{Fate, Line, Part, Row, SegmentRow, StateRow};
+use std::time::Duration;
 
 /// One thing that a line of the ladder shows. Hosts are named by their side: 0 is the left one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,6 +54,8 @@ pub(super) enum Meaning {
     TimeWaitBegins { host: usize },
     /// 2*MSL are over.
     TimeWaitEnds { host: usize },
+    /// 2*MSL were nothing: there was no TIME-WAIT to speak of.
+    TimeWaitSkipped { host: usize },
     /// The connection ended by a call or a timer.
     Ended { host: usize },
     /// The connection ended because of an RST.
@@ -87,7 +90,12 @@ struct Story {
     born: Vec<(usize, u32)>,
     /// The highest acknowledgment number each host has sent.
     acked: [Option<u32>; 2],
+    /// When the segment left that took each host into TIME-WAIT.
+    time_wait_since: [Option<Instant>; 2],
 }
+
+/// A TIME-WAIT shorter than this, the segment's way included, waits for nothing.
+const SKIPPED: Duration = Duration::from_secs(1);
 
 /// Explains a ladder.
 pub(super) fn steps(lines: &[Line]) -> Vec<Step> {
@@ -107,8 +115,19 @@ pub(super) fn steps(lines: &[Line]) -> Vec<Step> {
 impl Story {
     fn read(&mut self, line: &Line) -> Vec<Meaning> {
         match &line.row {
-            Row::State(row) => vec![change(row)],
+            Row::State(row) => vec![self.state(row)],
             Row::Segment(row) => self.segment(line, row),
+        }
+    }
+
+    fn state(&self, row: &StateRow) -> Meaning {
+        match change(row) {
+            Meaning::TimeWaitEnds { host }
+                if self.time_wait_since[host].is_some_and(|since| row.at.since(since) < SKIPPED) =>
+            {
+                Meaning::TimeWaitSkipped { host }
+            }
+            meaning => meaning,
         }
     }
 
@@ -194,7 +213,10 @@ impl Story {
         }
         if receiver.changes() {
             match receiver.after {
-                State::TimeWait => meanings.push(Meaning::TimeWaitBegins { host }),
+                State::TimeWait => {
+                    self.time_wait_since[host] = Some(line.at);
+                    meanings.push(Meaning::TimeWaitBegins { host });
+                }
                 State::Closed if row.segment.rst() => meanings.push(Meaning::EndedByReset { host }),
                 _ => {}
             }

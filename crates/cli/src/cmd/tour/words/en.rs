@@ -227,6 +227,11 @@ fn ending(meaning: &Meaning) -> Option<String> {
         Meaning::TimeWaitEnds { host: side } => {
             format!("2*MSL have passed without a FIN: {} forgets the connection.", host(side))
         }
+        Meaning::TimeWaitSkipped { host: side } => format!(
+            "2*MSL are nothing here: {} forgets the connection at once, and could not acknowledge a FIN that comes \
+             again, nor tell a stray of this connection from text of the next.",
+            host(side)
+        ),
         Meaning::Ended { host: side } => format!(
             "{} lets go of the connection at once: nothing more is sent or received in either direction.",
             host(side)

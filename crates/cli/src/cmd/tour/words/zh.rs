@@ -230,6 +230,10 @@ fn ending(meaning: &Meaning) -> Option<String> {
         Meaning::TimeWaitEnds { host: side } => {
             format!("2*MSL 过去，再没有 FIN 到来：{} 忘掉这个连接。", host(side))
         }
+        Meaning::TimeWaitSkipped { host: side } => format!(
+            "这里的 2*MSL 为零：{} 立即忘掉这个连接，无法再确认重来的 FIN，也无法把这个连接的迷途报文段与下一个连接的正文区分开。",
+            host(side)
+        ),
         Meaning::Ended { host: side } => format!("{} 立即放开这个连接：两个方向都不再收发。", host(side)),
         Meaning::EndedByReset { host: side } => {
             format!("RST 结束了 {} 上的连接：它的应用得到的是错误，而不是有序的结束。", host(side))
