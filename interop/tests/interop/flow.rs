@@ -7,11 +7,12 @@ use interop::gate::{Gate, Valve};
 use interop::kernel;
 use interop::stack::{INTERFACE, Stack, brief, families};
 use interop::{Namespace, wait};
-use linger_proto::{HostConfig, KeepAlive, State};
+use linger_proto::{ConnectConfig, HostConfig, KeepAlive, State};
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 const SOON: Duration = Duration::from_secs(2);
 /// Far more than any two buffers hold.
@@ -240,6 +241,40 @@ fn linger_answers_the_kernels_keep_alive() {
     wait::pass(Duration::from_secs(4));
     theirs.write_all(b"x").expect("it is still open");
     assert_eq!(stack.run(ours.read(&mut [0])).expect("it is still open"), 1);
+    drop(theirs);
+    assert_eq!(stack.run(ours.close()), Ok(()));
+    stack.assert_quiescent_within(SOON);
+}
+
+/// Simultaneous open (RFC 9293 Figure 7): the kernel's SYN waits at the gate until ours has reached the kernel.
+#[test]
+fn syns_that_cross_open_one_connection() {
+    let namespace = Namespace::new();
+    let (stack, valve) = gated(&namespace, brief());
+    let (kernel_address, linger_address) = families()[0];
+    let (there, here) = (SocketAddr::new(kernel_address, 5001), SocketAddr::new(linger_address, 5000));
+    let socket = namespace.enter(TcpSocket::new_v4).expect("a socket");
+    socket.bind(there).expect("a free port");
+    valve.shut();
+    let theirs = stack.spawn(socket.connect(here));
+    let kernel_is = |state: &str| kernel::sockets(&namespace, here).iter().any(|line| line.contains(state));
+    wait::until("the kernel to send its SYN", SOON, || kernel_is("SYN-SENT"));
+    let net = stack.net().clone();
+    let ours =
+        stack.spawn(async move { net.connect_with(there, ConnectConfig::default().local(here)).await });
+    wait::until("our SYN to meet the kernel's", SOON, || kernel_is("SYN-RECV"));
+    assert_eq!(stack.state(there), State::SynSent);
+    valve.open();
+    let mut ours = stack.run(ours).expect("no panic").expect("established here");
+    let mut theirs = stack.run(theirs).expect("no panic").expect("established there");
+    stack.run(async {
+        ours.write_all(b"from here").await.expect("written");
+        theirs.write_all(b"from there").await.expect("written");
+        let (mut first, mut second) = ([0; 9], [0; 10]);
+        theirs.read_exact(&mut first).await.expect("read");
+        ours.read_exact(&mut second).await.expect("read");
+        assert_eq!((&first, &second), (b"from here", b"from there"));
+    });
     drop(theirs);
     assert_eq!(stack.run(ours.close()), Ok(()));
     stack.assert_quiescent_within(SOON);
