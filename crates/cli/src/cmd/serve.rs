@@ -12,7 +12,9 @@ use std::time::Duration;
 /// Makes a TUN device, takes 10.7.0.2 and fd07::2 on it and gives the kernel's end 10.7.0.1 and fd07::1, so that
 /// browsers and every other program on this machine reach the files at http://10.7.0.2/. Knows ranges, index.html,
 /// MIME types, keep-alive. One line for each request goes to stdout: peer, method, path, status, octets, time.
-/// Ctrl-C closes every connection in order and takes the device away; a second Ctrl-C ends at once.
+/// Links that lead out of the directory are followed, and hidden files are files too. Ctrl-C gives requests under way
+/// ten seconds, closes every connection in order within ten more, resets what is left and takes the device away; a
+/// second Ctrl-C ends at once.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
