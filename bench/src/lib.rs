@@ -1,6 +1,8 @@
 //! Two hosts in memory, back to back: the work that the measuring programs do.
 #![forbid(unsafe_code)]
 
+pub mod tun;
+
 use bytes::Bytes;
 use linger_proto::{
     ConnectConfig, ConnectionId, Frame, Host, HostConfig, Instant, InterfaceConfig, InterfaceId,

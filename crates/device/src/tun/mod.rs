@@ -108,15 +108,61 @@ impl Tun {
         self.counters.clone()
     }
 
-    fn new(fd: OwnedFd, name: String, mtu: u16, vnet_hdr: bool) -> Self {
-        Self {
-            queue: Queue::new(fd),
+    fn new(fd: OwnedFd, name: String, mtu: u16, vnet_hdr: bool) -> io::Result<Self> {
+        Ok(Self {
+            queue: Queue::new(fd)?,
             name,
             mtu,
             vnet_hdr,
             receiver: Receiver::default(),
             counters: TunCounters::default(),
+        })
+    }
+
+    /// For a program with a loop of its own instead of tokio: appends the frames that wait in the kernel to `batch`, at
+    /// most `most` of them, and returns how many; zero when none waits. Poll the descriptor ([`AsFd`]) for more, and
+    /// for an error condition, which is what a deleted interface shows.
+    ///
+    /// # Errors
+    /// `NotConnected` when the interface was deleted, and what else the kernel says.
+    pub fn try_recv(&mut self, batch: &mut Vec<Frame>, most: usize) -> io::Result<usize> {
+        let mut received = 0;
+        while received < most {
+            match self.queue.try_read(self.receiver.buffer()) {
+                Ok(_) => received += self.accept(batch),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(self.broken(error)),
+            }
         }
+        Ok(received)
+    }
+
+    /// For a program with a loop of its own instead of tokio: sends one frame.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no room, `NotConnected` when the interface was deleted. What the interface drops is
+    /// counted ([`Tun::counters`]) and no error.
+    pub fn try_send(&self, frame: &Transmit) -> io::Result<()> {
+        if self.vnet_hdr { self.write(frame) } else { self.write_cut(frame) }
+    }
+
+    /// Appends the packet just read to `batch`; returns how many frames that are.
+    fn accept(&mut self, batch: &mut Vec<Frame>) -> usize {
+        match self.receiver.frame(self.vnet_hdr) {
+            Some(frame) => {
+                batch.push(frame);
+                1
+            }
+            None => {
+                count(&self.counters.0.malformed);
+                0
+            }
+        }
+    }
+
+    /// The error of a read, in words where it means that the interface is gone.
+    fn broken(&self, error: io::Error) -> io::Error {
+        if error.raw_os_error() == Some(libc::EBADFD) { self.deleted() } else { error }
     }
 
     /// Writes one packet. What the interface drops is counted; only a deleted interface is an error.
@@ -180,17 +226,8 @@ impl Device for Tun {
         let mut received = 0;
         while received < BATCH {
             match self.queue.poll_read(cx, self.receiver.buffer()) {
-                Poll::Ready(Ok(_)) => match self.receiver.frame(self.vnet_hdr) {
-                    Some(frame) => {
-                        batch.push(frame);
-                        received += 1;
-                    }
-                    None => count(&self.counters.0.malformed),
-                },
-                Poll::Ready(Err(error)) if error.raw_os_error() == Some(libc::EBADFD) => {
-                    return Poll::Ready(Err(self.deleted()));
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(_)) => received += self.accept(batch),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(error))),
                 Poll::Pending if received == 0 => return Poll::Pending,
                 Poll::Pending => break,
             }
@@ -200,8 +237,7 @@ impl Device for Tun {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
         loop {
-            let result = if self.vnet_hdr { self.write(frame) } else { self.write_cut(frame) };
-            match result {
+            match self.try_send(frame) {
                 // An interface that is down is never writable: asked only after a write has found no room.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.queue.poll_writable(cx))?;

@@ -40,7 +40,6 @@ impl std::fmt::Debug for Registered {
 
 impl Registered {
     fn new(fd: Arc<OwnedFd>) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&fd, true)?;
         let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
         let reactor = Arc::new(sys::register(fd, interest)?);
         Ok(Self { error: park(&reactor), reactor })
@@ -59,14 +58,25 @@ fn park(
 }
 
 impl Queue {
-    pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd: Arc::new(fd), registered: None }
+    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Self { fd: Arc::new(fd), registered: None })
     }
 
     fn registered(&mut self) -> io::Result<&mut Registered> {
         match &mut self.registered {
             Some(registered) => Ok(registered),
             slot => Ok(slot.insert(Registered::new(self.fd.clone())?)),
+        }
+    }
+
+    /// Reads one packet into the unused room of `buffer`, without tokio. `WouldBlock` when there is none.
+    pub(super) fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            match rustix::io::read(&self.fd, rustix::buffer::spare_capacity(buffer)) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result?),
+            }
         }
     }
 
