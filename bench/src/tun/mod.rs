@@ -4,12 +4,24 @@
 //! |---|---|
 //! | `responder.rs` | the smallest server there can be: one thread, one host, one queue of a TUN |
 //! | `service.rs` | what it serves: HTTP with a fixed body, a sink and a source of octets |
+//! | `subject.rs` | a server to be measured, and the namespaces around it |
+//! | `load.rs` | what is done to it: wrk, bulk transfers, idle connections |
+//! | `latency.rs` | an open-loop client of our own |
+//! | `cpu.rs` | what the kernel says a process has used |
+//! | `measure.rs` | the list of measurements and what their figures are called |
 
+pub mod cpu;
+pub mod latency;
+pub mod load;
+mod measure;
 mod responder;
 mod service;
+mod subject;
 
+pub use measure::{Figure, KINDS, Kind, measure};
 pub use responder::respond;
-pub use service::Service;
+pub use service::{Service, answers, wants_close};
+pub use subject::{Place, Server, Subject};
 
 use std::net::{IpAddr, Ipv4Addr};
 

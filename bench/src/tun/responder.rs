@@ -17,12 +17,8 @@ const BATCH: usize = 64;
 /// # Errors
 /// When the TUN cannot be made or is deleted, or the system has no entropy.
 pub fn respond(offload: bool) -> io::Result<()> {
-    let mut tun = Tun::builder()
-        .name(INTERFACE)
-        .address(KERNEL, PREFIX)
-        .offload(offload)
-        .tx_queue_len(QUEUE)
-        .open()?;
+    let mut tun =
+        Tun::builder().name(INTERFACE).address(KERNEL, PREFIX).offload(offload).tx_queue_len(QUEUE).open()?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(io::Error::other)?;
     let mut host = Host::new(HostConfig::default(), Secret::from_bytes(secret));

@@ -41,14 +41,14 @@ impl Service {
     pub fn listen(host: &mut Host) -> Result<Self, ListenError> {
         let tcp = TcpConfig { nodelay: true, ..TcpConfig::default() };
         let config = ListenConfig::default().tcp(tcp);
-        let mut listen = |port| {
-            host.listen(SocketAddr::new(STACK, port), config.clone()).map(|listener| (listener, port))
-        };
+        let mut listen =
+            |port| host.listen(SocketAddr::new(STACK, port), config.clone()).map(|listener| (listener, port));
+        let (keep, close) = answers();
         Ok(Self {
             listeners: [listen(HTTP)?, listen(SINK)?, listen(SOURCE)?],
             connections: HashMap::default(),
-            keep: response(""),
-            close: response("Connection: close\r\n"),
+            keep: keep.into(),
+            close: close.into(),
             piece: vec![0x5a; PIECE].into(),
             buffer: vec![0; 16 << 10],
         })
@@ -177,13 +177,19 @@ fn pour(host: &mut Host, now: Instant, id: ConnectionId, piece: &Bytes) -> bool 
     !matches!(stream.read_chunk(now, usize::MAX), Err(ReadError::Blocked))
 }
 
-fn wants_close(head: &[u8]) -> bool {
+/// Whether a request asks for the connection to be closed.
+pub fn wants_close(head: &[u8]) -> bool {
     head.windows(6).any(|part| part == b"close\r")
 }
 
-fn response(fields: &str) -> Bytes {
+/// The two answers there are: one that keeps the connection, one that says it will be closed.
+pub fn answers() -> (Vec<u8>, Vec<u8>) {
+    (response(""), response("Connection: close\r\n"))
+}
+
+fn response(fields: &str) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {BODY}\r\n\r\n");
-    [head.into_bytes(), vec![b'x'; BODY]].concat().into()
+    [head.into_bytes(), vec![b'x'; BODY]].concat()
 }
 
 /// Ids are small numbers of the host's own making: no defence against chosen keys is needed.
