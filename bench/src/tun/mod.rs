@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `responder.rs` | the smallest server there can be: one thread, one host, one queue of a TUN |
 //! | `service.rs` | what it serves: HTTP with a fixed body, a sink and a source of octets |
+//! | `hyper_service.rs` | the same HTTP service by hyper |
 //! | `subject.rs` | a server to be measured, and the namespaces around it |
 //! | `load.rs` | what is done to it: wrk, bulk transfers, idle connections |
 //! | `latency.rs` | an open-loop client of our own |
@@ -11,6 +12,7 @@
 //! | `measure.rs` | the list of measurements and what their figures are called |
 
 pub mod cpu;
+mod hyper_service;
 pub mod latency;
 pub mod load;
 mod measure;
@@ -18,6 +20,7 @@ mod responder;
 mod service;
 mod subject;
 
+pub use hyper_service::serve_connection;
 pub use measure::{Figure, KINDS, Kind, measure};
 pub use responder::respond;
 pub use service::{Service, answers, wants_close};
