@@ -12,7 +12,6 @@ use crate::tcp::opening::active::{Opening, Path};
 use crate::tcp::opening::listener::Listener;
 use crate::tcp::opening::negotiate;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, OwnerId};
-use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
@@ -132,7 +131,7 @@ impl Host {
             ts_offset: self.numbers.timestamp_offset(&key),
             ipv6: key.is_ipv6(),
         };
-        let phase = Phase::Opening(Box::new(Opening::new(now, iss, tcp, path)));
+        let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
         let (index, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::Closed));
         self.own(&key, Found::Connection(index));

@@ -116,13 +116,13 @@ impl Host {
                 (opening.build_syn(now, ts_val), None)
             }
             Phase::Synchronized(tcb) => {
-                let mss = u32::from(tcb.mss);
+                let mss = u32::from(tcb.snd.mss);
                 let text_max = if offload { (PACKET_MAX - 120) / mss * mss } else { mss };
                 let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else { return false };
-                let retransmits = tcb.retransmits;
+                let retransmits = tcb.retransmits();
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
-                self.counters.retransmits += u64::from(tcb.retransmits - retransmits);
-                (header, NonZeroU16::new(tcb.mss))
+                self.counters.retransmits += u64::from(tcb.retransmits() - retransmits);
+                (header, NonZeroU16::new(tcb.snd.mss))
             }
         };
         if self.tracing {

@@ -15,7 +15,6 @@ use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, DropReason, Instant, InterfaceId, ListenerId};
-use alloc::boxed::Box;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
@@ -184,7 +183,7 @@ impl Host {
         if covers {
             self.remove_covered(&key);
         }
-        let phase = Phase::Synchronized(Box::new(tcb));
+        let phase = Phase::Synchronized(tcb);
         let (connection, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::SynReceived));
         self.own(&key, Found::Connection(connection));

@@ -10,7 +10,8 @@ use crate::tcp::connection::{Connection, Over, Phase};
 use crate::tcp::error::CloseReason;
 use crate::tcp::info::State;
 use crate::tcp::sends::window;
-use crate::tcp::tcb::{AckDue, Tcb, Wake};
+use crate::tcp::tcb::{Tcb, Wake};
+use crate::tcp::timers::AckDue;
 use crate::trace::TraceEvent;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use alloc::boxed::Box;
@@ -22,12 +23,11 @@ impl Host {
         let state = connection.state();
         if let Phase::Synchronized(tcb) = &mut connection.phase {
             let wake = core::mem::take(&mut tcb.wake);
-            if state == State::FinWait2 && connection.noted != State::FinWait2 && !tcb.holder.is_application()
-            {
+            if state == State::FinWait2 && connection.noted != State::FinWait2 && !tcb.is_held() {
                 // From here on only the peer can end it: its own limit (Linux: tcp_fin_timeout).
-                tcb.holder = Holder::Nobody { until: now + tcb.config.fin_wait_2_timeout };
+                tcb.set_holder(Holder::Nobody { until: now + tcb.config.fin_wait_2_timeout });
             }
-            let held = tcb.holder.is_application();
+            let held = tcb.is_held();
             if held {
                 self.wake(index, wake);
             }
@@ -97,7 +97,7 @@ impl Host {
         let Phase::Synchronized(tcb) = &mut connection.phase else { return };
         let wnd = window::offer(tcb, pressed);
         // The ACK of the peer's FIN is all that is left to say.
-        if tcb.ack_due != AckDue::No {
+        if tcb.timers.ack_due != AckDue::No {
             let header = Header { wnd, ..bare_ack(tcb, now) };
             self.reply(key, interface, header, State::TimeWait);
         }
@@ -110,7 +110,7 @@ impl Host {
             rcv_wnd: wnd,
             rcv_wind_shift: tcb.rcv_shift,
             interface,
-            ts_recent: tcb.ts.map(|ts| ts.recent),
+            ts_recent: tcb.ts().map(|ts| ts.recent),
             owner,
             msl: tcb.config.msl,
         };
@@ -177,7 +177,7 @@ impl Host {
             _ => (None, false, 0),
         };
         let kept = recv.as_ref().map_or(0, |recv| recv.charged());
-        connection.phase = Phase::Over(Box::new(Over { reason, recv, complete, info }));
+        connection.phase = Phase::Over(Over { reason, recv, complete, info });
         // A TIME-WAIT's own trace has told of its beginning already.
         if reason == CloseReason::Graceful && connection.noted == State::TimeWait {
             connection.noted = State::Closed;
@@ -219,7 +219,7 @@ impl Host {
                     tcb.config.orphan_timeout
                 };
                 tcb.halves.on_close();
-                tcb.holder = Holder::Nobody { until: now + patience };
+                tcb.set_holder(Holder::Nobody { until: now + patience });
                 unread
             }
         };
@@ -249,6 +249,6 @@ impl Host {
 fn bare_ack(tcb: &Tcb, now: Instant) -> Header {
     let mut header = Header { seq: tcb.bare_seq(), ack: tcb.rcv.nxt, flags: Flags::ACK, ..Header::default() };
     header.wnd = u16::try_from(tcb.rcv.wnd() >> tcb.rcv_shift).unwrap_or(u16::MAX);
-    header.options.timestamp = tcb.ts.map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
+    header.options.timestamp = tcb.ts().map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
     header
 }

@@ -9,8 +9,6 @@ pub(crate) struct Rtt {
     srtt_us: u32,
     rttvar_us: u32,
     rto_us: u32,
-    /// How often the timeout was doubled since the last sample.
-    backoff: u8,
 }
 
 /// Before the first sample: one second (RFC 6298 §2.1 [6298-1]).
@@ -26,7 +24,7 @@ fn micros(duration: Duration) -> u32 {
 
 impl Rtt {
     pub(crate) fn new() -> Self {
-        Self { srtt_us: 0, rttvar_us: 0, rto_us: micros(INITIAL_RTO), backoff: 0 }
+        Self { srtt_us: 0, rttvar_us: 0, rto_us: micros(INITIAL_RTO) }
     }
 
     /// RFC 6298 §5.7: after a SYN that had to be repeated, begin with three seconds.
@@ -49,22 +47,11 @@ impl Rtt {
         // The floor applies to the whole of it (RFC 6298 §2.4).
         self.rto_us =
             self.srtt_us.saturating_add(spread).max(micros(config.rto_min)).min(micros(config.rto_max));
-        self.backoff = 0;
     }
 
-    /// Doubles the timeout (RFC 6298 §5.5).
-    pub(crate) fn back_off(&mut self) {
-        self.backoff = self.backoff.saturating_add(1).min(20);
-    }
-
-    /// The doubling ends without a sample: it counted probes of a closed window, not losses.
-    pub(crate) fn reset_backoff(&mut self) {
-        self.backoff = 0;
-    }
-
-    /// The timeout now in force.
-    pub(crate) fn rto(&self, config: &TcpConfig) -> Duration {
-        let doubled = u64::from(self.rto_us) << u32::from(self.backoff);
+    /// The timeout after `backoff` doublings, at most 20.
+    pub(crate) fn rto(&self, backoff: u8, config: &TcpConfig) -> Duration {
+        let doubled = u64::from(self.rto_us) << u32::from(backoff.min(20));
         Duration::from_micros(doubled).min(config.rto_max).max(RTO_LEAST)
     }
 
@@ -85,21 +72,20 @@ mod tests {
     fn first_sample_sets_srtt_and_half_of_it_as_variance() {
         let config = TcpConfig::default();
         let mut rtt = Rtt::new();
-        assert_eq!(rtt.rto(&config), Duration::from_secs(1));
+        assert_eq!(rtt.rto(0, &config), Duration::from_secs(1));
         rtt.sample(Duration::from_millis(400), &config);
         assert_eq!((rtt.srtt(), rtt.rttvar()), (Duration::from_millis(400), Duration::from_millis(200)));
-        assert_eq!(rtt.rto(&config), Duration::from_millis(1200));
+        assert_eq!(rtt.rto(0, &config), Duration::from_millis(1200));
     }
 
     #[test]
-    fn timeout_doubles_until_its_bound_and_a_sample_ends_the_doubling() {
+    fn timeout_doubles_until_its_bound() {
         let config = TcpConfig::default();
         let mut rtt = Rtt::new();
-        for seconds in [2, 4, 8, 16, 32, 64, 120, 120] {
-            rtt.back_off();
-            assert_eq!(rtt.rto(&config), Duration::from_secs(seconds));
+        for (backoff, seconds) in (1..).zip([2, 4, 8, 16, 32, 64, 120, 120]) {
+            assert_eq!(rtt.rto(backoff, &config), Duration::from_secs(seconds));
         }
         rtt.sample(Duration::from_millis(1), &config);
-        assert_eq!(rtt.rto(&config), config.rto_min);
+        assert_eq!(rtt.rto(0, &config), config.rto_min);
     }
 }
