@@ -175,7 +175,8 @@ impl Host {
         bytes.advance(packet.payload.start + header.len);
         let mut segment =
             Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
-        self.handle_segment(now, interface, &key, &mut segment)
+        let hash = self.demux.hash(&key);
+        self.handle_segment(now, interface, &key, hash, &mut segment)
     }
 }
 

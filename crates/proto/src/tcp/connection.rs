@@ -109,6 +109,21 @@ impl Connection {
         }
     }
 
+    /// It has ended while the application holds it: what can still be read stays. How many octets that pins.
+    pub(crate) fn end(&mut self, reason: CloseReason) -> usize {
+        let info = self.info();
+        let (recv, complete) = match &mut self.phase {
+            Phase::Synchronized(tcb) => (
+                tcb.recv.take().and_then(|recv| recv.into_leftover()).map(Box::new),
+                !tcb.halves.may_receive(),
+            ),
+            _ => (None, false),
+        };
+        let kept = recv.as_ref().map_or(0, |recv| recv.charged());
+        self.phase = Phase::Over(Over { reason, recv, complete, info });
+        kept
+    }
+
     /// The state's name, for people.
     pub(crate) fn state(&self) -> State {
         match &self.phase {
