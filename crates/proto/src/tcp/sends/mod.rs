@@ -95,7 +95,8 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
 /// Whether [`next_segment`] would find nothing for the simple reason that all is sent. Spares asking it.
 pub(crate) fn nothing_left(tcb: &mut Tcb) -> bool {
     let timers = &tcb.timers;
-    let owed = timers.ack_due == AckDue::Now || timers.probe_due || timers.keepalive_due;
+    let acks = timers.ack_due == AckDue::Now || timers.duplicate_acks > 0;
+    let owed = acks || timers.probe_due || timers.keepalive_due;
     if owed || tcb.rare().is_some() {
         return false;
     }
