@@ -15,7 +15,7 @@ pub(crate) struct Key {
 
 fn octets(address: IpAddr) -> [u8; 16] {
     match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V4(v4) => map(v4.octets()),
         IpAddr::V6(v6) => v6.octets(),
     }
 }
@@ -28,6 +28,31 @@ fn address(octets: [u8; 16]) -> IpAddr {
 impl Key {
     pub(crate) fn new(local: IpAddr, local_port: u16, remote: IpAddr, remote_port: u16) -> Self {
         Self { local: octets(local), remote: octets(remote), local_port, remote_port }
+    }
+
+    /// The ends of an arriving packet of IPv4, ports still missing.
+    #[inline]
+    pub(crate) fn between_v4(local: [u8; 4], remote: [u8; 4]) -> Self {
+        Self { local: map(local), remote: map(remote), local_port: 0, remote_port: 0 }
+    }
+
+    /// The same for IPv6.
+    #[inline]
+    pub(crate) fn between_v6(local: [u8; 16], remote: [u8; 16]) -> Self {
+        Self { local, remote, local_port: 0, remote_port: 0 }
+    }
+
+    /// The same ends with other ports.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_ports(self, local_port: u16, remote_port: u16) -> Self {
+        Self { local_port, remote_port, ..self }
+    }
+
+    /// Both addresses, the local one first: IPv6, or IPv4 mapped into it.
+    #[inline]
+    pub(crate) fn addresses(&self) -> (&[u8; 16], &[u8; 16]) {
+        (&self.local, &self.remote)
     }
 
     pub(crate) fn from_tuple(tuple: &FourTuple) -> Self {
@@ -59,7 +84,7 @@ impl Key {
 
     /// Both ports in one word, the local one on top.
     #[inline]
-    fn ports(&self) -> u32 {
+    pub(crate) fn ports(&self) -> u32 {
         u32::from(self.local_port) << 16 | u32::from(self.remote_port)
     }
 
@@ -89,6 +114,12 @@ impl Key {
             }
         }
     }
+}
+
+/// An IPv4 address mapped into IPv6.
+#[inline]
+fn map([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 
 /// The IPv4 address inside a mapped one.

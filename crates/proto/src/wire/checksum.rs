@@ -5,6 +5,16 @@ mod tests;
 
 use core::net::IpAddr;
 
+/// `$sum` plus words of 64 bits in one chain of carries, the last of which comes back in at the low end. That addition
+/// cannot overflow: all ones and a carry can only come of all ones and a carry, and the chain begins without one.
+macro_rules! chain {
+    ($sum:expr, $($word:expr),+) => {{
+        let (sum, carry) = ($sum, false);
+        $( let (sum, carry) = sum.carrying_add(u64::from_ne_bytes(*$word), carry); )+
+        sum.wrapping_add(u64::from(carry))
+    }};
+}
+
 /// An Internet checksum in progress. Slices of any length may follow one another, odd ones too.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Sum {
@@ -59,6 +69,26 @@ impl Sum {
     }
 }
 
+/// Whether the checksum in `segment` is right: one of the sum over everything, itself included (RFC 9293 MUST-3). The
+/// addresses are of IPv6, or IPv4 mapped into it: the ones that this adds are the zero of this arithmetic.
+#[inline]
+#[must_use]
+pub fn fits(source: &[u8; 16], destination: &[u8; 16], protocol: u8, segment: &[u8]) -> bool {
+    let ([a, b], [c, d]) = (source.as_chunks::<8>().0, destination.as_chunks::<8>().0) else { return false };
+    let sum = chain!(sum_native(segment), a, b, c, d);
+    let Ok(length) = u32::try_from(segment.len()) else { return false };
+    let last = u32::from(protocol).saturating_add(length).to_be();
+    fold(plus(sum, u64::from(last))) == 0xffff
+}
+
+/// The folded sum of an IPv4 header without options, in the machine's order: `0xffff` when its checksum is right.
+#[inline]
+pub(super) fn sum_header_v4(header: &[u8; 20]) -> u16 {
+    let ([a, b], rest) = header.as_chunks::<8>() else { return 0 };
+    let last = rest.first_chunk().map_or(0, |last| u32::from_ne_bytes(*last));
+    fold(chain!(u64::from(last), a, b))
+}
+
 /// The words of an address, summed: at most 2^34.
 #[inline]
 fn address(address: IpAddr) -> u64 {
@@ -91,16 +121,6 @@ const fn fold(total: u64) -> u16 {
     // Either half gets the other one added: the carry of the low half is the one that the high half needs.
     let [high, low, _, _] = sum.wrapping_add(sum.rotate_left(16)).to_be_bytes();
     u16::from_be_bytes([high, low])
-}
-
-/// `$sum` plus words of 64 bits in one chain of carries, the last of which comes back in at the low end. That addition
-/// cannot overflow: all ones and a carry can only come of all ones and a carry, and the chain begins without one.
-macro_rules! chain {
-    ($sum:expr, $($word:expr),+) => {{
-        let (sum, carry) = ($sum, false);
-        $( let (sum, carry) = sum.carrying_add(u64::from_ne_bytes(*$word), carry); )+
-        sum.wrapping_add(u64::from(carry))
-    }};
 }
 
 /// Octets of a run that is summed by one chain of carries.
