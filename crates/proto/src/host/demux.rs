@@ -3,10 +3,9 @@
 use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
+use crate::sip::Sip13;
 use crate::table::index::Index;
-use core::hash::Hasher;
 use core::net::IpAddr;
-use siphasher::sip::SipHasher13;
 
 /// A reference into one of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +43,7 @@ impl Found {
 /// The index over all three tables: at most one object for a tuple.
 #[derive(Clone)]
 pub(super) struct Demux {
-    hasher: SipHasher13,
+    hasher: Sip13,
     index: Index,
 }
 
@@ -55,9 +54,7 @@ impl Demux {
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
     pub(super) fn hash(&self, key: &Key) -> u64 {
-        let mut hasher = self.hasher;
-        key.feed(&mut hasher);
-        hasher.finish()
+        key.hash(&self.hasher)
     }
 }
 
