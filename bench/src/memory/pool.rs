@@ -55,13 +55,13 @@ impl Ring {
             self.turn = 0;
         }
         let full = self.made >= RING_MAX;
-        if let Some(other) = self.others.get_mut(self.turn) {
-            if other.try_reclaim(len) || full {
-                self.turn += 1;
-                std::mem::swap(&mut self.current, other);
-                self.current.reserve(len);
-                return;
-            }
+        if let Some(other) = self.others.get_mut(self.turn)
+            && (other.try_reclaim(len) || full)
+        {
+            self.turn += 1;
+            std::mem::swap(&mut self.current, other);
+            self.current.reserve(len);
+            return;
         }
         // The oldest is in use, and so the others are.
         let filled = std::mem::replace(&mut self.current, BytesMut::with_capacity(size));
