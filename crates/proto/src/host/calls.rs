@@ -12,7 +12,6 @@ use crate::tcp::opening::active::{Opening, Path};
 use crate::tcp::opening::listener::Listener;
 use crate::tcp::opening::negotiate;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, OwnerId};
-use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
@@ -113,7 +112,8 @@ impl Host {
         }
         let (interface, local) = self.source_of(remote, config.local)?;
         let key = Key::new(local.ip(), local.port(), remote.ip(), remote.port());
-        let after = match self.find(&key) {
+        let hash = self.demux.hash(&key);
+        let after = match self.find_hashed(hash, &key) {
             None => None,
             Some(found @ (Found::TimeWait4(_) | Found::TimeWait6(_))) => {
                 let brief = self.time_wait_brief(found, now).ok_or(ConnectError::AddrInUse)?;
@@ -132,10 +132,10 @@ impl Host {
             ts_offset: self.numbers.timestamp_offset(&key),
             ipv6: key.is_ipv6(),
         };
-        let phase = Phase::Opening(Box::new(Opening::new(now, iss, tcp, path)));
+        let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
         let (index, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::Closed));
-        self.own(&key, Found::Connection(index));
+        self.own(hash, Found::Connection(index));
         self.settle(now, index);
         Ok(ConnectionId { index, generation })
     }

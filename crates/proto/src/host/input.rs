@@ -4,16 +4,17 @@ use super::key::Key;
 use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::octets;
 use crate::trace::Direction;
-use crate::wire::checksum::Sum;
+use crate::wire::checksum::fits;
 use crate::wire::ip::{
-    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP,
+    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP, Plain,
+    plain_v4, plain_v6,
 };
 use crate::wire::tcp;
 use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State};
 use bytes::{Buf, Bytes};
 use core::net::IpAddr;
+use core::ops::Range;
 
 /// What a frame was, for those who watch.
 #[derive(Clone, Copy, Default)]
@@ -53,6 +54,9 @@ impl Host {
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
+        if let Some((ends, segment)) = self.plain(&frame.bytes) {
+            return self.handle_tcp(now, interface, ends, segment, frame, seen);
+        }
         let packet = match ip::parse(&frame.bytes) {
             Ok(packet) => packet,
             Err(reason) => {
@@ -80,6 +84,19 @@ impl Host {
         self.handle_packet(now, interface, &packet, Frame::from(whole), seen)
     }
 
+    /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
+    /// [`Host::handle_frame`] makes on the long way; `None` for all others, which take that way.
+    #[inline]
+    fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
+        if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
+            let ends = Key::between_v4(destination, source);
+            return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
+        }
+        let Plain { source, destination, segment } = plain_v6(bytes)?;
+        let ends = Key::between_v6(destination, source);
+        self.interfaces.takes_v6(source, destination).then_some((ends, segment))
+    }
+
     fn handle_packet(
         &mut self,
         now: Instant,
@@ -89,7 +106,10 @@ impl Host {
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
         match packet.protocol {
-            PROTOCOL_TCP => self.handle_tcp(now, interface, packet, frame, seen),
+            PROTOCOL_TCP => {
+                let ends = Key::new(packet.destination, 0, packet.source, 0);
+                self.handle_tcp(now, interface, ends, packet.payload.clone(), frame, seen)
+            }
             PROTOCOL_UDP => match self.udp.handle(packet, &frame.bytes, frame.checksum) {
                 Ok(id) => {
                     self.events.push_back(Event::Datagram(id));
@@ -152,38 +172,38 @@ impl Host {
         }
     }
 
+    /// A segment in a good packet between `ends`, whose ports are still missing.
+    #[inline]
     fn handle_tcp(
         &mut self,
         now: Instant,
         interface: InterfaceId,
-        packet: &IpPacket,
+        ends: Key,
+        place: Range<usize>,
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
         let Frame { mut bytes, checksum, segment_size } = frame;
         let frame_len = bytes.len();
-        let segment = bytes.get(packet.payload.clone()).ok_or(DropReason::IpTruncated)?;
-        if checksum == Checksum::Unknown && !checksum_fits(packet, segment) {
+        let segment = bytes.get(place.clone()).ok_or(DropReason::IpTruncated)?;
+        let (local, remote) = ends.addresses();
+        if checksum == Checksum::Unknown && !fits(local, remote, PROTOCOL_TCP, segment) {
             return Err(DropReason::TcpChecksum);
         }
         let header = tcp::parse(segment)?;
-        let key = Key::new(packet.destination, header.destination, packet.source, header.source);
+        let key = ends.with_ports(header.destination, header.source);
         if self.tracing {
             *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
         }
-        bytes.truncate(packet.payload.end);
-        bytes.advance(packet.payload.start + header.len);
+        if place.end < frame_len {
+            bytes.truncate(place.end);
+        }
+        bytes.advance(place.start + header.len);
         let mut segment =
             Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
-        self.handle_segment(now, interface, &key, &mut segment)
+        let hash = self.demux.hash(&key);
+        self.handle_segment(now, interface, &key, hash, &mut segment)
     }
-}
-
-/// A good checksum is one of the sum over everything, itself included (RFC 9293 MUST-3).
-fn checksum_fits(packet: &IpPacket, segment: &[u8]) -> bool {
-    let mut sum = Sum::pseudo_header(packet.source, packet.destination, PROTOCOL_TCP, octets(segment.len()));
-    sum.add(segment);
-    sum.finish() == 0
 }
 
 /// An IPv4 address inside an IPv6 packet: never on a wire, and in our tables it would pass for the IPv4 one.

@@ -179,7 +179,7 @@ impl<'h> Stream<'h> {
         match &mut connection.phase {
             Phase::Over(_) => return self.host.forget(index),
             Phase::Opening(opening) => opening.holder = Holder::Nobody { until: now },
-            Phase::Synchronized(tcb) => tcb.holder = Holder::Nobody { until: now },
+            Phase::Synchronized(tcb) => tcb.set_holder(Holder::Nobody { until: now }),
         }
         self.host.orphans += 1;
         self.host.abort_connection(now, index, CloseReason::Aborted);

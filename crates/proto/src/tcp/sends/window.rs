@@ -44,5 +44,5 @@ fn free(tcb: &Tcb, pressed: bool) -> u32 {
 
 /// min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2.
 fn step(tcb: &Tcb) -> u32 {
-    (tcb.config.recv_buffer / 2).min(u32::from(tcb.mss)).max(1)
+    (tcb.config.recv_buffer / 2).min(u32::from(tcb.snd.mss)).max(1)
 }
