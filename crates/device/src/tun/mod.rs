@@ -129,7 +129,13 @@ impl Tun {
         let mut received = 0;
         while received < most {
             match self.queue.try_read(self.receiver.buffer()) {
-                Ok(_) => received += self.accept(batch),
+                Ok(_) => match self.receiver.frame(self.vnet_hdr) {
+                    Some(frame) => {
+                        batch.push(frame);
+                        received += 1;
+                    }
+                    None => count(&self.counters.0.malformed),
+                },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(self.broken(error)),
             }
@@ -146,20 +152,6 @@ impl Tun {
         if self.vnet_hdr { self.write(frame) } else { self.write_cut(frame) }
     }
 
-    /// Appends the packet just read to `batch`; returns how many frames that are.
-    fn accept(&mut self, batch: &mut Vec<Frame>) -> usize {
-        match self.receiver.frame(self.vnet_hdr) {
-            Some(frame) => {
-                batch.push(frame);
-                1
-            }
-            None => {
-                count(&self.counters.0.malformed);
-                0
-            }
-        }
-    }
-
     /// The error of a read, in words where it means that the interface is gone.
     fn broken(&self, error: io::Error) -> io::Error {
         if error.raw_os_error() == Some(libc::EBADFD) { self.deleted() } else { error }
@@ -167,11 +159,13 @@ impl Tun {
 
     /// Writes one packet. What the interface drops is counted; only a deleted interface is an error.
     fn write(&self, frame: &Transmit) -> io::Result<()> {
-        let result = if self.vnet_hdr {
-            let (header, frame) = VnetHeader::of(frame);
+        let result = if !self.vnet_hdr {
+            self.queue.try_write(&[&frame.header], &frame.text)
+        } else if let Some(header) = VnetHeader::of(frame) {
             self.queue.try_write(&[&header.to_bytes(), &frame.header], &frame.text)
         } else {
-            self.queue.try_write(&[&frame.header], &frame.text)
+            let (header, frame) = vnet::partial(frame);
+            self.queue.try_write(&[&header.to_bytes(), &frame.header], &frame.text)
         };
         match result {
             Err(error) => self.judge(error),
@@ -224,15 +218,23 @@ impl Device for Tun {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<io::Result<usize>> {
         let mut received = 0;
-        while received < BATCH {
-            match self.queue.poll_read(cx, self.receiver.buffer()) {
-                Poll::Ready(Ok(_)) => received += self.accept(batch),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(error))),
-                Poll::Pending if received == 0 => return Poll::Pending,
-                Poll::Pending => break,
+        let (receiver, counters, vnet_hdr) = (&mut self.receiver, &self.counters, self.vnet_hdr);
+        let polled = self.queue.poll_read(cx, |queue| {
+            queue.try_read(receiver.buffer())?;
+            match receiver.frame(vnet_hdr) {
+                Some(frame) => {
+                    batch.push(frame);
+                    received += 1;
+                }
+                None => count(&counters.0.malformed),
             }
+            Ok(received < BATCH)
+        });
+        match polled {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken(error))),
+            Poll::Pending if received == 0 => Poll::Pending,
+            _ => Poll::Ready(Ok(received)),
         }
-        Poll::Ready(Ok(received))
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
