@@ -179,7 +179,7 @@ fn pour(host: &mut Host, now: Instant, id: ConnectionId, piece: &Bytes) -> bool 
 
 /// Whether a request asks for the connection to be closed.
 pub fn wants_close(head: &[u8]) -> bool {
-    head.split(|octet| *octet == b'\n').any(|line| line.ends_with(b"close\r"))
+    head.windows(6).any(|part| part == b"close\r")
 }
 
 /// The two answers there are: one that keeps the connection, one that says it will be closed.
