@@ -2,7 +2,7 @@
 
 use crate::FourTuple;
 use crate::sip::{Sip, halves};
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 /// Addresses as IPv6, IPv4 mapped into it. A mapped address never arrives in an IPv6 packet: those are dropped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,8 +21,10 @@ fn octets(address: IpAddr) -> [u8; 16] {
 }
 
 fn address(octets: [u8; 16]) -> IpAddr {
-    let v6 = Ipv6Addr::from(octets);
-    v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
+    match mapped(&octets) {
+        Some(v4) => IpAddr::V4(v4.into()),
+        None => IpAddr::V6(octets.into()),
+    }
 }
 
 impl Key {
@@ -125,8 +127,9 @@ fn map([a, b, c, d]: [u8; 4]) -> [u8; 16] {
 /// The IPv4 address inside a mapped one.
 #[inline]
 fn mapped(octets: &[u8; 16]) -> Option<[u8; 4]> {
-    let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] = *octets else { return None };
-    Some([a, b, c, d])
+    let (first, second) = halves(octets);
+    let [a, b, c, d, e, f, g, h] = second.to_le_bytes();
+    (first == 0 && [a, b, c, d] == [0, 0, 0xff, 0xff]).then_some([e, f, g, h])
 }
 
 #[cfg(test)]

@@ -36,10 +36,10 @@ impl Host {
     ) -> Result<(), DropReason> {
         match self.find_hashed(hash, key) {
             Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
-            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, seg),
-            Some(found) => self.time_wait_segment(now, interface, key, found, seg),
+            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
+            Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
             None => match self.listener_for(key.local(), key.local_port()) {
-                Some(listener) => self.listen_segment(now, interface, key, listener, None, seg),
+                Some(listener) => self.listen_segment(now, interface, key, hash, listener, None, seg),
                 None => self.unowned_segment(*key, interface, seg),
             },
         }
