@@ -124,12 +124,12 @@ fn map([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 
-/// The IPv4 address inside a mapped one.
+/// The IPv4 address inside a mapped one. Compared by words: the compiler would go octet by octet.
 #[inline]
 fn mapped(octets: &[u8; 16]) -> Option<[u8; 4]> {
-    let (first, second) = halves(octets);
-    let [a, b, c, d, e, f, g, h] = second.to_le_bytes();
-    (first == 0 && [a, b, c, d] == [0, 0, 0xff, 0xff]).then_some([e, f, g, h])
+    let (low, high) = halves(octets);
+    let [a, b, c, d, address @ ..] = high.to_le_bytes();
+    (low == 0 && u32::from_be_bytes([a, b, c, d]) == 0xffff).then_some(address)
 }
 
 #[cfg(test)]

@@ -1,8 +1,16 @@
 //! A TCP segment as it arrives, its checksum already vouched for.
 
+use crate::host::key::Key;
 use crate::tcp::seq::{SeqNum, octets};
-use crate::wire::tcp::{Flags, Header, Options, Timestamp};
+use crate::wire::checksum::fits;
+use crate::wire::ip::PROTOCOL_TCP;
+#[cfg(test)]
+use crate::wire::tcp::Header;
+use crate::wire::tcp::{Flags, Options, Timestamp, View};
+use crate::{Checksum, DropReason, Frame};
 use bytes::{Buf, Bytes};
+use core::num::NonZeroU16;
+use core::ops::Range;
 
 /// One segment, or several that the device merged into one.
 #[derive(Clone, Debug)]
@@ -22,6 +30,45 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Reads what lies at `place` in a frame, of which the IP header is good and the transport checksum is vouched for by
+    /// whoever hands it over or right for `ends`. The key is that of `ends` with the ports of the segment.
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    #[inline]
+    pub(crate) fn read(frame: Frame, place: Range<usize>, ends: Key) -> Result<(Key, Self), DropReason> {
+        let mut segment = Self {
+            seq: SeqNum(0),
+            ack: SeqNum(0),
+            flags: Flags(0),
+            wnd: 0,
+            urgent: 0,
+            options: Options::default(),
+            frame_len: frame.bytes.len(),
+            text: frame.bytes,
+            segment_size: frame.segment_size.map(NonZeroU16::get),
+        };
+        let octets = segment.text.get(place.clone()).ok_or(DropReason::IpTruncated)?;
+        let (local, remote) = ends.addresses();
+        if frame.checksum == Checksum::Unknown && !fits(local, remote, PROTOCOL_TCP, octets) {
+            return Err(DropReason::TcpChecksum);
+        }
+        let view = View::new(octets)?;
+        // Into its place at once: the options are larger than all the rest.
+        view.read_options(&mut segment.options)?;
+        let (source, destination) = view.ports()?;
+        (segment.seq, segment.ack) = view.numbers();
+        segment.flags = view.flags();
+        (segment.wnd, segment.urgent) = view.window_and_urgent();
+        let start = place.start + view.len();
+        if place.end < segment.frame_len {
+            segment.text.truncate(place.end);
+        }
+        segment.text.advance(start);
+        Ok((ends.with_ports(destination, source), segment))
+    }
+
+    #[cfg(test)]
     pub(crate) fn new(header: Header, text: Bytes, frame_len: usize, segment_size: Option<u16>) -> Self {
         let Header { seq, ack, flags, wnd, urgent, options, .. } = header;
         Self { seq, ack, flags, wnd, urgent, options, text, frame_len, segment_size }

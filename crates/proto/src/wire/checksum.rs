@@ -78,15 +78,21 @@ pub fn fits(source: &[u8; 16], destination: &[u8; 16], protocol: u8, segment: &[
     let sum = chain!(sum_native(segment), a, b, c, d);
     let Ok(length) = u32::try_from(segment.len()) else { return false };
     let last = u32::from(protocol).saturating_add(length).to_be();
-    fold(plus(sum, u64::from(last))) == 0xffff
+    is_ones(plus(sum, u64::from(last)))
 }
 
-/// The folded sum of an IPv4 header without options, in the machine's order: `0xffff` when its checksum is right.
+/// Whether the checksum of an IPv4 header without options is right.
 #[inline]
-pub(super) fn sum_header_v4(header: &[u8; 20]) -> u16 {
-    let ([a, b], rest) = header.as_chunks::<8>() else { return 0 };
+pub(super) fn fits_header_v4(header: &[u8; 20]) -> bool {
+    let ([a, b], rest) = header.as_chunks::<8>() else { return false };
     let last = rest.first_chunk().map_or(0, |last| u32::from_ne_bytes(*last));
-    fold(chain!(u64::from(last), a, b))
+    is_ones(chain!(u64::from(last), a, b))
+}
+
+/// Whether `total` would fold to all ones: it is a multiple of them, and not zero. A multiplication finds out.
+#[inline]
+const fn is_ones(total: u64) -> bool {
+    total != 0 && total.is_multiple_of(0xffff)
 }
 
 /// The words of an address, summed: at most 2^34.

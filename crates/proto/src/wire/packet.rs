@@ -15,9 +15,6 @@ const FIRST_V4: u32 = 0x4500;
 const DONT_FRAGMENT: u32 = 0x4000;
 /// The two octets of TTL and protocol.
 const LIFE_AND_PROTOCOL: u32 = HOP_LIMIT << 8 | PROTOCOL_TCP as u32;
-/// Before an IPv4 address mapped into IPv6.
-const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
 /// Between whom a packet goes. Addresses are of IPv6, or IPv4 mapped into it; the family is that of `source`.
 #[derive(Clone, Copy, Debug)]
 pub struct Ends<'a> {
@@ -117,8 +114,8 @@ fn write_v6(source: &[u8; 16], destination: &[u8; 16], length: u32, out: &mut Ar
 /// The IPv4 address inside a mapped one.
 #[inline]
 fn mapped(octets: &[u8; 16]) -> Option<u32> {
-    let (network, address) = octets.split_last_chunk::<4>()?;
-    (network == MAPPED).then_some(u32::from_be_bytes(*address))
+    let (network, address) = (u128::from_be_bytes(*octets) >> 32, octets.last_chunk()?);
+    (network == 0xffff).then_some(u32::from_be_bytes(*address))
 }
 
 /// Appends what fits: the longest headers have 116 octets.
