@@ -291,6 +291,9 @@ impl Host {
 
     /// Keeps the sum of received text over all connections.
     pub(super) fn recharge(&mut self, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
         let (before, after) = (u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0));
         self.recv_total = (self.recv_total + after).saturating_sub(before);
     }
