@@ -48,14 +48,26 @@ impl Sum {
         Self { total, odd: false }
     }
 
+    /// The sum of two addresses. The ones in front of an IPv4 address are the zero of this arithmetic.
+    #[must_use]
+    #[inline]
+    pub(super) fn of_addresses(source: Address, destination: Address) -> Self {
+        let ([a, b], [c, d]) = (source.words(), destination.words());
+        Self { total: in_network_order(chain!(0u64, a, b, c, d)), odd: false }
+    }
+
+    /// Adds the values of fields, summed as [`Sum::of_fields`] has it, behind an even number of octets.
+    #[inline]
+    pub(super) const fn add_fields(&mut self, total: u64) {
+        self.total = plus(self.total, total);
+    }
+
     /// Adds octets.
     #[inline]
     pub fn add(&mut self, bytes: &[u8]) {
-        let sum = sum_native(bytes);
-        // One turn by eight bits for an odd start, one where the machine's order is not that of the network: two are
-        // none (RFC 1071 §2 B).
-        let turn = if self.odd == cfg!(target_endian = "little") { 0 } else { 8 };
-        self.total = plus(self.total, sum.rotate_left(turn));
+        let sum = in_network_order(sum_native(bytes));
+        // After an odd number of octets the halves of all words are the other way round.
+        self.total = plus(self.total, if self.odd { sum.rotate_left(8) } else { sum });
         self.odd ^= bytes.len() % 2 == 1;
     }
 
@@ -115,8 +127,15 @@ fn address(address: IpAddr) -> u64 {
 
 /// The words of an IPv6 address, summed: at most 2^34.
 #[inline]
-pub(super) fn sum_of_address(octets: &[u8; 16]) -> u64 {
+fn sum_of_address(octets: &[u8; 16]) -> u64 {
     octets.as_chunks::<4>().0.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum()
+}
+
+/// A sum of words in the machine's order as one of words in network order: a turn by eight bits swaps the octets of all
+/// of them (RFC 1071 §2 B).
+#[inline]
+const fn in_network_order(native: u64) -> u64 {
+    if cfg!(target_endian = "little") { native.rotate_left(8) } else { native }
 }
 
 /// One's complement addition.

@@ -2,9 +2,9 @@
 //! from the fields on their way out.
 
 use super::address::Address;
-use super::checksum::{Sum, sum_of_address};
+use super::checksum::Sum;
 use super::ip::PROTOCOL_TCP;
-use super::tcp::{HEADER_LEN, Header};
+use super::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
@@ -72,7 +72,7 @@ fn write(
 
 /// Writes the header of a packet with `length` octets after it; returns the sum of the addresses.
 #[inline(always)]
-fn write_v4(source: u32, destination: u32, length: u32, out: &mut ArrayVec<u8, 128>) -> u64 {
+fn write_v4(source: u32, destination: u32, length: u32, out: &mut ArrayVec<u8, 128>) -> Sum {
     let total = length.wrapping_add(20) & 0xffff;
     let addresses = u64::from(source) + u64::from(destination);
     let rest = FIRST_V4 + total + DONT_FRAGMENT + LIFE_AND_PROTOCOL;
@@ -85,24 +85,23 @@ fn write_v4(source: u32, destination: u32, length: u32, out: &mut ArrayVec<u8, 1
         destination,
     ];
     put(out, words.map(u32::to_be_bytes).as_flattened());
-    addresses
+    Sum::of_fields(addresses)
 }
 
 /// The same for IPv6.
 #[inline(always)]
-fn write_v6(source: Address, destination: Address, length: u32, out: &mut ArrayVec<u8, 128>) -> u64 {
+fn write_v6(source: Address, destination: Address, length: u32, out: &mut ArrayVec<u8, 128>) -> Sum {
     let words = [0x6000_0000, (length & 0xffff) << 16 | u32::from(PROTOCOL_TCP) << 8 | HOP_LIMIT];
     put(out, words.map(u32::to_be_bytes).as_flattened());
-    let (source, destination) = (source.octets(), destination.octets());
-    put(out, &source);
-    put(out, &destination);
-    sum_of_address(&source) + sum_of_address(&destination)
+    put(out, &source.octets());
+    put(out, &destination.octets());
+    Sum::of_addresses(source, destination)
 }
 
 /// Writes the TCP header of a segment of `length` octets with these words between addresses of this sum.
 #[inline(always)]
 fn write_tcp(
-    addresses: u64,
+    addresses: Sum,
     length: u32,
     fields: [u32; 5],
     options: &[u32],
@@ -110,22 +109,25 @@ fn write_tcp(
     partial: bool,
     out: &mut ArrayVec<u8, 128>,
 ) {
-    let pseudo = addresses + u64::from(PROTOCOL_TCP) + u64::from(length);
+    let mut sum = addresses;
+    sum.add_fields(u64::from(PROTOCOL_TCP) + u64::from(length));
+    let at = out.len() + usize::from(CHECKSUM_OFFSET);
+    put(out, fields.map(u32::to_be_bytes).as_flattened());
+    for word in options {
+        put(out, &word.to_be_bytes());
+    }
     let checksum = if partial {
-        Sum::of_fields(pseudo).fold()
+        sum.fold()
     } else {
         let of = |words: &[u32]| words.iter().copied().map(u64::from).sum::<u64>();
-        let mut sum = Sum::of_fields(pseudo + of(&fields) + of(options));
+        sum.add_fields(of(&fields) + of(options));
         for slice in text {
             sum.add(slice);
         }
         sum.finish()
     };
-    let [ports, seq, ack, flags, urgent] = fields;
-    let last = u32::from(checksum) << 16 | urgent;
-    put(out, [ports, seq, ack, flags, last].map(u32::to_be_bytes).as_flattened());
-    for word in options {
-        put(out, &word.to_be_bytes());
+    if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = checksum.to_be_bytes();
     }
 }
 
