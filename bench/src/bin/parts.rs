@@ -4,12 +4,12 @@
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use linger_proto::SeqNum;
+use linger_proto::wire::address::Address;
 use linger_proto::wire::checksum::{Sum, fits};
-use linger_proto::wire::ip::{PROTOCOL_TCP, plain_v4, plain_v6};
+use linger_proto::wire::ip::{PROTOCOL_TCP, Plain, plain_v4, plain_v6};
 use linger_proto::wire::packet::{Ends, write_headers};
 use linger_proto::wire::tcp::{Flags, Header, Options, Timestamp, View};
 use std::hint::black_box;
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -61,15 +61,15 @@ fn number(word: &str) -> Option<usize> {
     word.parse().ok()
 }
 
-/// The two addresses as [`Ends`] wants them.
-fn addresses(v6: bool) -> [[u8; 16]; 2] {
-    [1, 2].map(|last| {
+fn ends(v6: bool) -> Ends {
+    let address = |last| {
         if v6 {
-            [0xfd, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]
+            Address::v6([0xfd, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last])
         } else {
-            Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped().octets()
+            Address::v4([10, 0, 0, last])
         }
-    })
+    };
+    Ends { source: address(1), destination: address(2), ports: 40_000 << 16 | 80 }
 }
 
 fn header() -> Header {
@@ -84,15 +84,10 @@ fn header() -> Header {
     }
 }
 
-fn ends([source, destination]: &[[u8; 16]; 2]) -> Ends<'_> {
-    Ends { source, destination, ports: 40_000 << 16 | 80 }
-}
-
 #[inline(never)]
 fn parse(v6: bool, len: usize, n: usize) {
     let (text, mut headers) = (Bytes::from(pattern(len)), ArrayVec::new());
-    let addresses = addresses(v6);
-    write_headers(ends(&addresses), &header(), std::slice::from_ref(&text), false, &mut headers);
+    write_headers(ends(v6), &header(), std::slice::from_ref(&text), false, &mut headers);
     let frame = [&headers[..], &text].concat();
     for _ in 0..n {
         let good = read(black_box(&frame), &mut Options::default());
@@ -102,15 +97,17 @@ fn parse(v6: bool, len: usize, n: usize) {
 
 /// What a host does with a plain packet before it looks for the connection, but for whose the addresses are.
 fn read(frame: &[u8], options: &mut Options) -> Option<()> {
-    let ([source, destination], place) = match plain_v4(frame) {
-        Some(plain) => {
-            let mapped = |octets: [u8; 4]| Ipv4Addr::from(octets).to_ipv6_mapped().octets();
-            ([mapped(plain.source), mapped(plain.destination)], plain.segment)
+    let (source, destination, place) = match plain_v4(frame) {
+        Some(Plain { source, destination, segment }) => {
+            (Address::v4(source), Address::v4(destination), segment)
         }
-        None => plain_v6(frame).map(|plain| ([plain.source, plain.destination], plain.segment))?,
+        None => {
+            let Plain { source, destination, segment } = plain_v6(frame)?;
+            (Address::v6(source), Address::v6(destination), segment)
+        }
     };
     let segment = &frame[place];
-    if !fits(&source, &destination, PROTOCOL_TCP, segment) {
+    if !fits(source, destination, PROTOCOL_TCP, segment) {
         return None;
     }
     let view = View::new(segment).ok()?;
@@ -124,10 +121,9 @@ fn read(frame: &[u8], options: &mut Options) -> Option<()> {
 fn emit(v6: bool, len: usize, n: usize) {
     let (text, mut out) = (Bytes::from(pattern(len)), ArrayVec::new());
     let text: &[Bytes] = if len == 0 { &[] } else { std::slice::from_ref(&text) };
-    let (header, addresses) = (header(), addresses(v6));
+    let (header, ends) = (header(), ends(v6));
     for _ in 0..n {
-        let ends = ends(black_box(&addresses));
-        write_headers(ends, black_box(&header), black_box(text), false, &mut out);
+        write_headers(*black_box(&ends), black_box(&header), black_box(text), false, &mut out);
         black_box(&mut out);
     }
 }

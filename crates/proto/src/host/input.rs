@@ -5,6 +5,7 @@ use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
 use crate::trace::Direction;
+use crate::wire::address::Address;
 use crate::wire::ip::{
     self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP, Plain,
     plain_v4, plain_v6,
@@ -59,7 +60,9 @@ impl Host {
                 None => return Ok(()),
             },
         };
-        let (key, mut segment) = Segment::read(frame, place, ends)?;
+        let checksum = frame.checksum;
+        let mut segment = Segment::unread(frame);
+        let key = segment.read(place, ends, checksum)?;
         if self.tracing {
             *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
         }
@@ -72,11 +75,11 @@ impl Host {
     #[inline]
     fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
         if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
-            let ends = Key::between_v4(destination, source);
+            let ends = Key::between(Address::v4(destination), Address::v4(source));
             return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
         }
         let Plain { source, destination, segment } = plain_v6(bytes)?;
-        let ends = Key::between_v6(destination, source);
+        let ends = Key::between(Address::v6(destination), Address::v6(source));
         self.interfaces.takes_v6(source, destination).then_some((ends, segment))
     }
 

@@ -30,14 +30,10 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Reads what lies at `place` in a frame, of which the IP header is good and the transport checksum is vouched for by
-    /// whoever hands it over or right for `ends`. The key is that of `ends` with the ports of the segment.
-    ///
-    /// # Errors
-    /// The reason to drop it.
+    /// All of a frame as text; [`Segment::read`] makes a segment of it.
     #[inline]
-    pub(crate) fn read(frame: Frame, place: Range<usize>, ends: Key) -> Result<(Key, Self), DropReason> {
-        let mut segment = Self {
+    pub(crate) fn unread(frame: Frame) -> Self {
+        Self {
             seq: SeqNum(0),
             ack: SeqNum(0),
             flags: Flags(0),
@@ -47,25 +43,38 @@ impl Segment {
             frame_len: frame.bytes.len(),
             text: frame.bytes,
             segment_size: frame.segment_size.map(NonZeroU16::get),
-        };
-        let octets = segment.text.get(place.clone()).ok_or(DropReason::IpTruncated)?;
+        }
+    }
+
+    /// Reads the segment that lies at `place` in the frame, in its own place because it is large. The checksum is right
+    /// for `ends`, if nobody vouches for it. The key is that of `ends` with the ports of the segment.
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    #[inline]
+    pub(crate) fn read(
+        &mut self,
+        place: Range<usize>,
+        ends: Key,
+        checksum: Checksum,
+    ) -> Result<Key, DropReason> {
+        let octets = self.text.get(place.clone()).ok_or(DropReason::IpTruncated)?;
         let (local, remote) = ends.addresses();
-        if frame.checksum == Checksum::Unknown && !fits(local, remote, PROTOCOL_TCP, octets) {
+        if checksum == Checksum::Unknown && !fits(local, remote, PROTOCOL_TCP, octets) {
             return Err(DropReason::TcpChecksum);
         }
         let view = View::new(octets)?;
-        // Into its place at once: the options are larger than all the rest.
-        view.read_options(&mut segment.options)?;
+        view.read_options(&mut self.options)?;
         let (source, destination) = view.ports()?;
-        (segment.seq, segment.ack) = view.numbers();
-        segment.flags = view.flags();
-        (segment.wnd, segment.urgent) = view.window_and_urgent();
+        (self.seq, self.ack) = view.numbers();
+        self.flags = view.flags();
+        (self.wnd, self.urgent) = view.window_and_urgent();
         let start = place.start + view.len();
-        if place.end < segment.frame_len {
-            segment.text.truncate(place.end);
+        if place.end < self.text.len() {
+            self.text.truncate(place.end);
         }
-        segment.text.advance(start);
-        Ok((ends.with_ports(destination, source), segment))
+        self.text.advance(start);
+        Ok(ends.with_ports(destination, source))
     }
 
     #[cfg(test)]
