@@ -3,6 +3,7 @@
 use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
+use crate::table::growth::Growth;
 use crate::table::index::Index;
 use core::hash::Hasher;
 use core::net::IpAddr;
@@ -51,6 +52,10 @@ pub(super) struct Demux {
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
         Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
+    }
+
+    pub(super) const fn growth(&self) -> Growth {
+        self.index.growth()
     }
 
     fn hash(&self, key: &Key) -> u64 {

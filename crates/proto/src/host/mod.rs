@@ -9,11 +9,12 @@
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
 //! - `output`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
-//! - `snapshot`: everything the host holds at one moment
+//! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
 mod calls;
 mod datagrams;
 mod demux;
+mod growth;
 mod input;
 pub(crate) mod key;
 mod output;
