@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`memory`] | the in-memory suite of `linger_mem` |
 //! | [`tun`] | the suite over a TUN: servers, loads, the list of measurements |
-//! | `sys` | processor time of a thread, an allocator that counts |
+//! | `sys` | processor time of a thread, an allocator that counts, a word to valgrind |
 #![deny(unsafe_code)]
 
 pub mod memory;
@@ -12,7 +12,7 @@ pub mod memory;
 mod sys;
 pub mod tun;
 
-pub use sys::{Counting, Cpu, Heap, heap, reset_peak};
+pub use sys::{Counting, Cpu, Heap, counted_alone, heap, reset_peak};
 
 use bytes::Bytes;
 use linger_proto::{

@@ -1,9 +1,10 @@
 //! Checks and chores of the workspace, started as `cargo xtask`.
 //!
 //! `main` reads the arguments, `steps` says what each step is, `run` starts commands and counts tests, `setup`
-//! installs what the tests need, `tidy` measures the source.
+//! installs what the tests need, `tidy` measures the source, `bench` measures linger and its peers.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod run;
 mod setup;
 mod steps;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
             print!("{}", help());
             return ExitCode::from(GREEN);
         }
+        ["bench", rest @ ..] => return ExitCode::from(bench::bench(rest)),
         ["ci"] => STEPS.iter().collect(),
         ["ci", "--list"] => {
             print!("{}", list(STEPS));
@@ -89,7 +91,8 @@ fn help() -> String {
         "cargo xtask ci               every step, in this order, until one is red\n\
          cargo xtask ci --list        names the steps\n\
          cargo xtask ci --from STEP   that step and those after it\n\
-         cargo xtask STEP             one step\n\n\
+         cargo xtask STEP             one step\n\
+         cargo xtask bench [NAME]     linger and its peers on the same work; more with --help\n\n\
          steps:\n{}\nby name only:\n{}\n\
          exit status: 0 all green, 1 a step is red, 2 arguments not understood\n",
         list(STEPS),

@@ -17,7 +17,7 @@ const USAGE: &str = "usage: linger_mem MEASURE ...
                                    octets of memory for each
   tw LIVES HELD                    life LIVES 0 HELD
   housekeeping CONNECTIONS CALLS   looks with nothing due
-  grow idle|time_wait COUNT [CALL] the largest call while tables grow; CALL goes through `the_call`
+  grow idle|time_wait COUNT [CALL] the largest call while tables grow; callgrind counts CALL alone
   carry FRAMES OCTETS              what the wire between the hosts costs alone
 
 Prints `key value` lines. Times are nanoseconds of processor time of the thread.

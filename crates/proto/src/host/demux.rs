@@ -4,6 +4,7 @@ use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::sip::Sip13;
+use crate::table::growth::Growth;
 use crate::table::index::Index;
 use core::net::IpAddr;
 
@@ -55,6 +56,10 @@ impl Demux {
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
     pub(super) fn hash(&self, key: &Key) -> u64 {
         key.hash(&self.hasher)
+    }
+
+    pub(super) const fn growth(&self) -> Growth {
+        self.index.growth()
     }
 }
 

@@ -36,10 +36,10 @@ impl Host {
     ) -> Result<(), DropReason> {
         match self.find_hashed(hash, key) {
             Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
-            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, seg),
-            Some(found) => self.time_wait_segment(now, interface, key, found, seg),
+            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
+            Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
             None => match self.listener_for(key.local(), key.local_port()) {
-                Some(listener) => self.listen_segment(now, interface, key, listener, None, seg),
+                Some(listener) => self.listen_segment(now, interface, key, hash, listener, None, seg),
                 None => self.unowned_segment(*key, interface, seg),
             },
         }
@@ -291,6 +291,9 @@ impl Host {
 
     /// Keeps the sum of received text over all connections.
     pub(super) fn recharge(&mut self, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
         let (before, after) = (u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0));
         self.recv_total = (self.recv_total + after).saturating_sub(before);
     }
