@@ -68,8 +68,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         }
     }
     if options.kinds.is_empty() {
-        options.kinds =
-            KINDS.map(|(_, kind)| kind).into_iter().filter(|kind| *kind != Kind::Minute).collect();
+        options.kinds = KINDS
+            .map(|(_, kind)| kind)
+            .into_iter()
+            .filter(|kind| !matches!(kind, Kind::Minute | Kind::Held | Kind::Half))
+            .collect();
     }
     if options.subjects.is_empty() {
         options.subjects = ["linger:tun:tun_linger", "kernel:loopback:tun_kernel"]

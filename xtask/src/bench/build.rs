@@ -24,7 +24,7 @@ impl Built {
         let target = own.ancestors().nth(2).unwrap_or(&workspace.root).to_owned();
         let mut built = Self { target, absent: Vec::new() };
         // The peers are needed in any case: smoltcp proves the harness.
-        workspace.cargo("build --locked --profile measure --package bench --bins")?;
+        workspace.cargo("build --locked --profile measure --package bench --package linger-cli --bins")?;
         if measures.iter().any(|measure| measure.program.name == "tun_suite") {
             debian("/usr/bin/wrk", &["wrk"])?;
         }

@@ -66,13 +66,20 @@ const MEASURES: &[Measure] = &[
     rows(
         "hyper",
         "linger",
-        "--rounds 1 --prefix hyper --kinds keepalive,close,latency --subject linger:tun:{own}/tun_hyper_linger",
+        "--rounds 1 --prefix hyper --kinds keepalive,close,latency,half,held \
+         --subject linger:tun:{own}/tun_hyper_linger",
     ),
     rows(
         "hyper",
         "kernel",
-        "--rounds 1 --prefix hyper --kinds keepalive,close,latency \
+        "--rounds 1 --prefix hyper --kinds keepalive,close,latency,half \
          --subject kernel:loopback:{own}/tun_hyper_kernel",
+    ),
+    rows(
+        "serve",
+        "linger",
+        "--rounds 1 --prefix serve --kinds rest \
+         --subject linger:tun:{own}/linger~serve~--quiet~--address~10.77.0.2/24~{own}",
     ),
     once("minute", "linger", "--rounds 1 --kinds minute --subject linger:tun:{own}/tun_linger"),
 ];
@@ -143,6 +150,13 @@ const TARGETS: &[Target] = &[
         0.9,
     ),
     at_least("hyper close: at least 1.2x kernel sockets per CPU second", "hyper_close_to_kernel", 1.2),
+    at_most("linger serve, idle: under 20 MB", "serve_idle_rss", 20.0),
+    at_most(
+        "10,000 idle hyper connections: at most 512 B more than on pipes",
+        "hyper_held_extra_bytes",
+        512.0,
+    ),
+    at_most("p99 at half the highest rate: at most 1.5x kernel loopback", "hyper_half_p99_to_kernel", 1.5),
 ];
 
 const fn chart(file: &'static str, title: &'static str, metric: &'static str) -> Chart {
