@@ -40,12 +40,12 @@ use crate::ip::reassembly::Reassembly;
 use crate::table::rate_limit::RateLimit;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
-use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::Connection;
 use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::opening::isn::Numbers;
 use crate::tcp::opening::listener::Listener;
+use crate::tcp::settings::Settings;
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::udp::UdpSockets;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, Secret, TraceEvent, UdpId};
@@ -59,7 +59,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Clone)]
 pub struct Host {
     config: HostConfig,
-    tcp_config: Arc<TcpConfig>,
+    tcp_config: Arc<Settings>,
     secret: Secret,
     numbers: Numbers,
     ports: ports::Ports,
@@ -99,7 +99,7 @@ impl Host {
     /// A host without interfaces.
     pub fn new(config: HostConfig, secret: Secret) -> Self {
         Self {
-            tcp_config: Arc::new(config.tcp.clone()),
+            tcp_config: Arc::new(Settings::new(config.tcp.clone())),
             numbers: Numbers::new(&secret),
             ports: ports::Ports::new(&secret),
             interfaces: Interfaces::default(),

@@ -10,7 +10,7 @@ use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{HalfOpen, Step};
 use crate::tcp::opening::isn::TupleNumbers;
-use crate::tcp::opening::negotiate::{self, Agreed};
+use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
@@ -115,7 +115,7 @@ impl Host {
             seq: agreed.iss,
             ack: agreed.irs + 1,
             flags: Flags::SYN.with(Flags::ACK),
-            wnd: negotiate::syn_window(&listener.config),
+            wnd: listener.config.syn_window,
             options,
             ..Header::default()
         };

@@ -5,12 +5,12 @@ use super::demux::Found;
 use super::key::Key;
 use crate::ip::icmp::IcmpError;
 use crate::tcp::arrives::{self, Stop};
-use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::CloseReason;
-use crate::tcp::opening::{active, negotiate};
+use crate::tcp::opening::active;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
+use crate::tcp::settings::Settings;
 use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{DropReason, FourTuple, Instant, InterfaceId, State};
@@ -284,9 +284,9 @@ impl Host {
     }
 
     /// Octets of text our interface takes: what our SYN names (RFC 9293 MUST-14, MUST-16, MUST-67).
-    pub(super) fn our_mss(&self, key: &Key, interface: InterfaceId, config: &TcpConfig) -> u16 {
+    pub(super) fn our_mss(&self, key: &Key, interface: InterfaceId, config: &Settings) -> u16 {
         let mss = self.interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1);
-        mss.min(negotiate::mss_bound(config))
+        mss.min(config.mss_bound)
     }
 
     /// Keeps the sum of received text over all connections.

@@ -5,7 +5,6 @@ use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::halves::Halves;
 use crate::tcp::closing::holder::Holder;
-use crate::tcp::config::TcpConfig;
 use crate::tcp::congestion::Controller as _;
 use crate::tcp::congestion::reno::Reno;
 use crate::tcp::info::TcpInfo;
@@ -13,10 +12,11 @@ use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::recovery::newreno::Recovery;
 use crate::tcp::recovery::rtt::Rtt;
 use crate::tcp::seq::{SeqNum, octets};
+use crate::tcp::settings::Settings;
 use crate::tcp::timers::{AckDue, Timers};
+use crate::time::Span;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::time::Duration;
 
 /// What the peer's full segments are taken for until larger ones have been seen (Linux: `TCP_MSS_DEFAULT`).
 const RCV_MSS_FIRST: u16 = 536;
@@ -110,7 +110,7 @@ pub(crate) struct Tcb {
     timed_at_us: u32,
     /// When text or FIN last left, milliseconds.
     pub(crate) sent_at_ms: u32,
-    pub(crate) config: Arc<TcpConfig>,
+    pub(crate) config: Arc<Settings>,
     /// `None` until it is needed.
     rare: Option<Box<Rare>>,
     /// `None` while empty.
@@ -153,7 +153,7 @@ pub(crate) fn wire_units(wnd: u32, shift: u8) -> u16 {
 
 impl Tcb {
     /// A block right after the handshake: everything of ours up to `agreed.snd_nxt` is acknowledged.
-    pub(crate) fn new(agreed: &Agreed, config: &Arc<TcpConfig>, now: Instant) -> Self {
+    pub(crate) fn new(agreed: &Agreed, config: &Arc<Settings>, now: Instant) -> Self {
         let una = agreed.iss + 1;
         let rcv_nxt = agreed.irs + 1;
         let now_ms = millis32(now);
@@ -173,7 +173,11 @@ impl Tcb {
             rcv: ReceiveSpace { nxt: rcv_nxt, edge: rcv_nxt + agreed.rcv_wnd, last_ack_sent: rcv_nxt },
             halves: Halves::OPEN,
             timers: Timers::new(now, config.keepalive.as_ref()),
-            rtt: if agreed.syn_repeated { Rtt::after_repeated_syn(config) } else { Rtt::new(config) },
+            rtt: if agreed.syn_repeated {
+                Rtt::after_repeated_syn(&config.rto)
+            } else {
+                Rtt::new(&config.rto)
+            },
             congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
             timestamps: TimestampState {
                 recent: agreed.ts_recent.unwrap_or(0),
@@ -205,7 +209,7 @@ impl Tcb {
     /// §2.2, §3). A clock that stood still has measured nothing.
     pub(crate) fn measure_handshake(&mut self, agreed: &Agreed, syn_at: Instant, now: Instant) {
         if !agreed.syn_repeated && now > syn_at {
-            self.sample_rtt(now.since(syn_at));
+            self.sample_rtt(now.micros_since(syn_at));
         }
     }
 
@@ -259,8 +263,8 @@ impl Tcb {
     }
 
     /// How long no text or FIN has left, in whole milliseconds.
-    pub(crate) fn idle_for(&self, now: Instant) -> Duration {
-        Duration::from_millis(millis32(now).wrapping_sub(self.sent_at_ms).into())
+    pub(crate) fn idle_for(&self, now: Instant) -> Span {
+        Span::from_millis(millis32(now).wrapping_sub(self.sent_at_ms).into())
     }
 
     /// Octets of sequence space received in order since the last acknowledgment left.
@@ -285,24 +289,24 @@ impl Tcb {
         self.timing
     }
 
-    /// The round trip of the segment being timed, if `ack` covers it; ends the measurement then.
-    pub(crate) fn take_timed(&mut self, ack: SeqNum, now: Instant) -> Option<Duration> {
+    /// The round trip of the segment being timed, in microseconds, if `ack` covers it; ends the measurement then.
+    pub(crate) fn take_timed(&mut self, ack: SeqNum, now: Instant) -> Option<u32> {
         if !ack.at_or_after(self.timed_end) {
             return None;
         }
         self.timing = false;
-        Some(Duration::from_micros(micros32(now).wrapping_sub(self.timed_at_us).into()))
+        Some(micros32(now).wrapping_sub(self.timed_at_us))
     }
 
-    /// A round trip was measured.
-    pub(crate) fn sample_rtt(&mut self, rtt: Duration) {
-        self.rtt.sample(rtt, &self.config);
+    /// A round trip was measured, in microseconds.
+    pub(crate) fn sample_rtt(&mut self, rtt_us: u32) {
+        self.rtt.sample(rtt_us, &self.config.rto);
         self.timers.backoff = 0;
     }
 
     /// The retransmission timeout now in force.
-    pub(crate) fn rto(&self) -> Duration {
-        self.rtt.rto(self.timers.backoff, &self.config)
+    pub(crate) fn rto(&self) -> Span {
+        self.rtt.rto(self.timers.backoff, &self.config.rto)
     }
 
     /// The largest window the peer has ever offered.
@@ -414,7 +418,7 @@ impl Tcb {
             state: self.halves.state(),
             srtt: self.rtt.srtt(),
             rttvar: self.rtt.rttvar(),
-            rto: self.rto(),
+            rto: self.rto().duration(),
             cwnd: self.congestion.cwnd(),
             ssthresh: self.congestion.ssthresh(),
             snd_wnd: self.snd.wnd,

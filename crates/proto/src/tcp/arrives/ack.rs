@@ -10,7 +10,6 @@ use crate::tcp::timers::{self, Waiting};
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
-use core::time::Duration;
 
 /// No round trip takes longer.
 const RTT_MAX_MS: u32 = 300_000;
@@ -124,7 +123,7 @@ fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
         let loss_at = tcb.rare().and_then(|rare| rare.loss_at);
         let since_loss_ms = loss_at.map_or(RTT_MAX_MS, |at| millis32(now).wrapping_sub(millis32(at)));
         if theirs.ecr != 0 && rtt_ms <= since_loss_ms.min(RTT_MAX_MS) {
-            tcb.sample_rtt(Duration::from_millis(u64::from(rtt_ms)));
+            tcb.sample_rtt(rtt_ms * 1_000);
         }
     }
 }

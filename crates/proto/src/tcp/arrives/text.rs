@@ -10,10 +10,6 @@ use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use alloc::boxed::Box;
 use core::ops::ControlFlow;
-use core::time::Duration;
-
-/// No acknowledgment is held back for half a second (RFC 9293 MUST-40).
-const DELAY_MAX: Duration = Duration::from_millis(499);
 
 pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     if seg.text.is_empty() || !tcb.halves.may_receive() {
@@ -76,6 +72,6 @@ fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u
         tcb.ack_now();
     } else if tcb.timers.ack_due == AckDue::No {
         tcb.timers.ack_due = AckDue::Delayed;
-        tcb.timers.ack_at = now + tcb.config.delayed_ack.min(DELAY_MAX);
+        tcb.timers.ack_at = now + tcb.config.delayed_ack;
     }
 }
