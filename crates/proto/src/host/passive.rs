@@ -192,8 +192,7 @@ impl Host {
             return Err(DropReason::ConnectionLimit);
         }
         listening.half_open = listening.half_open.saturating_sub(1);
-        let mut tcb = Tcb::new(&agreed, &listening.config, now);
-        tcb.measure_handshake(&agreed, since, now);
+        let tcb = Tcb::new(&agreed, &listening.config, now, Some(since));
         self.half_open.remove(index);
         if covers {
             self.remove_covered(&key);

@@ -189,7 +189,9 @@ impl Host {
     ) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         let Phase::Opening(opening) = &mut connection.phase else { return };
-        let mut tcb = Tcb::new(agreed, &opening.config, now);
+        // A SYN in the segment was dealt with; a window that came without one is scaled.
+        let syn = seg.has(Flags::SYN);
+        let mut tcb = Tcb::new(agreed, &opening.config, now, syn.then_some(opening.syn_at));
         tcb.send = opening.send.take();
         tcb.set_holder(opening.holder);
         tcb.nodelay = opening.nodelay;
@@ -197,10 +199,7 @@ impl Host {
         if opening.close_queued {
             tcb.halves.on_close();
         }
-        // A SYN in the segment was dealt with; a window that came without one is scaled.
-        let syn = seg.has(Flags::SYN);
         if syn {
-            tcb.measure_handshake(agreed, opening.syn_at, now);
             seg.flags.0 &= !Flags::SYN.0;
             seg.seq += 1;
         } else {

@@ -10,7 +10,7 @@ use crate::tcp::congestion::reno::Reno;
 use crate::tcp::info::TcpInfo;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::recovery::newreno::Recovery;
-use crate::tcp::recovery::rtt::Rtt;
+use crate::tcp::recovery::rtt::{RtoBounds, Rtt};
 use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::settings::Settings;
 use crate::tcp::timers::{AckDue, Timers};
@@ -151,14 +151,35 @@ pub(crate) fn wire_units(wnd: u32, shift: u8) -> u16 {
     u16::try_from(wnd.div_ceil(1 << shift)).unwrap_or(u16::MAX)
 }
 
+/// The handshake's round trip, measured from `syn_at`, when our SYN or SYN-ACK left, unless it left twice (RFC 6298 §2.2,
+/// §3). A clock that stood still has measured nothing.
+#[inline]
+fn handshake_rtt(repeated: bool, bounds: &RtoBounds, now: Instant, syn_at: Option<Instant>) -> Rtt {
+    if repeated {
+        return Rtt::after_repeated_syn(bounds);
+    }
+    match syn_at {
+        Some(syn_at) if now > syn_at => Rtt::of_handshake(now.micros_since(syn_at), bounds),
+        _ => Rtt::new(bounds),
+    }
+}
+
 impl Tcb {
-    /// A block right after the handshake: everything of ours up to `agreed.snd_nxt` is acknowledged.
-    pub(crate) fn new(agreed: &Agreed, config: &Arc<Settings>, now: Instant) -> Self {
+    /// A block right after the handshake: everything of ours up to `agreed.snd_nxt` is acknowledged. `syn_at`: when our
+    /// SYN or SYN-ACK left, if this is its answer.
+    #[inline]
+    pub(crate) fn new(
+        agreed: &Agreed,
+        config: &Arc<Settings>,
+        now: Instant,
+        syn_at: Option<Instant>,
+    ) -> Self {
         let una = agreed.iss + 1;
         let rcv_nxt = agreed.irs + 1;
         let now_ms = millis32(now);
         let uses_timestamps = agreed.ts_recent.is_some();
         let mss = agreed.mss.saturating_sub(if uses_timestamps { 12 } else { 0 }).max(1);
+        let rtt = handshake_rtt(agreed.syn_repeated, &config.rto, now, syn_at);
         Self {
             snd: SendSpace {
                 una,
@@ -173,11 +194,7 @@ impl Tcb {
             rcv: ReceiveSpace { nxt: rcv_nxt, edge: rcv_nxt + agreed.rcv_wnd, last_ack_sent: rcv_nxt },
             halves: Halves::OPEN,
             timers: Timers::new(now, config.keepalive.as_ref()),
-            rtt: if agreed.syn_repeated {
-                Rtt::after_repeated_syn(&config.rto)
-            } else {
-                Rtt::new(&config.rto)
-            },
+            rtt,
             congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
             timestamps: TimestampState {
                 recent: agreed.ts_recent.unwrap_or(0),
@@ -202,14 +219,6 @@ impl Tcb {
             peer_mss: agreed.mss,
             snd_shift: agreed.snd_shift,
             rcv_shift: agreed.rcv_shift,
-        }
-    }
-
-    /// The handshake's round trip, measured from `syn_at`, when our SYN or SYN-ACK left, unless it left twice (RFC 6298
-    /// §2.2, §3). A clock that stood still has measured nothing.
-    pub(crate) fn measure_handshake(&mut self, agreed: &Agreed, syn_at: Instant, now: Instant) {
-        if !agreed.syn_repeated && now > syn_at {
-            self.sample_rtt(now.micros_since(syn_at));
         }
     }
 

@@ -179,6 +179,7 @@ fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
 }
 
 /// A segment of the peer arrived: it lives.
+#[inline]
 pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
     if let Some(config) = &tcb.config.keepalive
         && !tcb.timers.orphan
@@ -189,6 +190,7 @@ pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
 }
 
 /// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3), if `restart`.
+#[inline]
 pub(crate) fn progress(tcb: &mut Tcb, now: Instant, restart: bool) {
     // Otherwise the doubling lasts until there is a sample (Karn's algorithm, RFC 6298 §5 [6298-18]).
     if tcb.snd.wnd == 0 {

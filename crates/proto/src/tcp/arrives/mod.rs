@@ -59,8 +59,18 @@ pub(crate) fn segment_arrives(tcb: &mut Tcb, now: Instant, seg: &mut Segment) ->
     fin::process(tcb, seg)
 }
 
-/// The steps after the fifth: for text and FIN that came with the end of a handshake.
+/// The steps after the fifth: for text and FIN that came with the end of the handshake that `tcb` begins with.
+#[inline]
 pub(crate) fn text_and_fin(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+    // Before it nothing has come that the absence of all three could complete.
+    if seg.text.is_empty() && seg.flags.0 & (Flags::URG.0 | Flags::FIN.0) == 0 {
+        return ControlFlow::Continue(());
+    }
+    later_steps(tcb, now, seg)
+}
+
+#[cold]
+fn later_steps(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     urgent::process(tcb, seg);
     text::process(tcb, now, seg)?;
     fin::process(tcb, seg)

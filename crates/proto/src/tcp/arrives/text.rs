@@ -11,6 +11,7 @@ use crate::{DropReason, Instant};
 use alloc::boxed::Box;
 use core::ops::ControlFlow;
 
+#[inline]
 pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     if seg.text.is_empty() || !tcb.halves.may_receive() {
         return ControlFlow::Continue(());
@@ -42,8 +43,8 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     if tcb.recv.as_ref().is_some_and(|recv| recv.readable() == 0 && !recv.has_gap()) {
         tcb.recv = None;
     }
-    let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
     if inserted.advanced == 0 {
+        let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
         // Out of order: at once and one for each, the sender counts them (RFC 5681 §4.2 [5681-10]).
         let segments = u8::try_from(segments).unwrap_or(u8::MAX);
         tcb.timers.duplicate_acks = tcb.timers.duplicate_acks.saturating_add(segments);
@@ -65,6 +66,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
 }
 
 /// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18, SHLD-19).
+#[inline]
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
     let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));
     tcb.rcv_mss = tcb.rcv_mss.max(one.min(tcb.peer_mss));

@@ -65,7 +65,16 @@ impl Rtt {
         Self { srtt_us: 0, rttvar_us: 0, rto_us: bounds.after_repeated_syn_us }
     }
 
+    /// The handshake's round trip, in microseconds, is the first sample.
+    #[inline]
+    pub(crate) fn of_handshake(sample_us: u32, bounds: &RtoBounds) -> Self {
+        let mut rtt = Self { srtt_us: 0, rttvar_us: 0, rto_us: 0 };
+        rtt.sample(sample_us, bounds);
+        rtt
+    }
+
     /// A sample, in microseconds, of a segment that was sent once (Karn's rule, RFC 6298 §3), or of a timestamp.
+    #[inline]
     pub(crate) fn sample(&mut self, sample_us: u32, bounds: &RtoBounds) {
         let sample = sample_us.max(1);
         if self.srtt_us == 0 {
