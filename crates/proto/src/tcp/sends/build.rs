@@ -103,7 +103,8 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
-            if !octets.min(plan.text).is_multiple_of(u32::from(tcb.snd.mss)) {
+            let (text, mss) = (octets.min(plan.text), u32::from(tcb.snd.mss));
+            if (text < mss && text > 0) || (text > mss && !text.is_multiple_of(mss)) {
                 tcb.snd.small_end = tcb.snd.nxt;
             }
             tcb.start_timing(tcb.snd.nxt, now);
