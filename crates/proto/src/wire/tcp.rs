@@ -219,6 +219,8 @@ fn words<const N: usize>(octets: &[u8]) -> Option<&[[u8; 4]; N]> {
     if tail.is_empty() { words.try_into().ok() } else { None }
 }
 
+/// Any options at all; out of the way of the usual ones.
+#[inline(never)]
 fn parse_options(mut rest: &[u8], options: &mut Options) -> Result<(), DropReason> {
     while let Some((&kind, after)) = rest.split_first() {
         match kind {
