@@ -67,6 +67,7 @@ pub use host::snapshot::{ConnectionSnapshot, ListenerSnapshot, Snapshot, TimeWai
 pub use host::{Counters, Event, FourTuple, Host, HostConfig, InterfaceConfig, Stream};
 pub use id::{ConnectionId, InterfaceId, ListenerId, OwnerId, UdpId};
 pub use secret::Secret;
+pub use table::growth::Growth;
 pub use tcp::config::{ConnectConfig, KeepAlive, ListenConfig, TcpConfig};
 pub use tcp::error::{CloseReason, ConnectError, ListenError, ReadError, WriteError};
 pub use tcp::info::{State, TcpInfo};

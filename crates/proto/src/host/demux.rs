@@ -4,6 +4,7 @@ use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::sip::Sip13;
+use crate::table::growth::Growth;
 use crate::table::index::Index;
 use core::net::IpAddr;
 
@@ -52,8 +53,13 @@ impl Demux {
         Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
     }
 
-    fn hash(&self, key: &Key) -> u64 {
+    /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
+    pub(super) fn hash(&self, key: &Key) -> u64 {
         key.hash(&self.hasher)
+    }
+
+    pub(super) const fn growth(&self) -> Growth {
+        self.index.growth()
     }
 }
 
@@ -68,22 +74,41 @@ impl Host {
         }
     }
 
-    /// Who owns this tuple.
-    pub(super) fn find(&self, key: &Key) -> Option<Found> {
-        let hash = self.demux.hash(key);
-        let packed =
-            self.demux.index.find(hash, |packed| self.key_of(Found::unpack(packed)) == Some(*key))?;
-        Some(Found::unpack(packed))
+    /// Whether `found` has this tuple.
+    fn has_key(&self, found: Found, key: &Key) -> bool {
+        match found {
+            Found::Connection(index) => {
+                self.connections.get(index).is_some_and(|connection| connection.key == *key)
+            }
+            Found::HalfOpen(index) => {
+                self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
+            }
+            found => self.key_of(found) == Some(*key),
+        }
     }
 
-    /// Makes `found` the owner of its tuple.
-    pub(super) fn own(&mut self, key: &Key, found: Found) {
-        let hash = self.demux.hash(key);
+    /// Who owns this tuple.
+    pub(super) fn find(&self, key: &Key) -> Option<Found> {
+        self.find_hashed(self.demux.hash(key), key)
+    }
+
+    /// Who owns this tuple, whose hash is known.
+    pub(super) fn find_hashed(&self, hash: u64, key: &Key) -> Option<Found> {
+        self.demux.index.find(hash, |packed| self.has_key(Found::unpack(packed), key)).map(Found::unpack)
+    }
+
+    /// Makes `found` the owner of its tuple, which nobody owns.
+    pub(super) fn own(&mut self, hash: u64, found: Found) {
         let mut index = core::mem::take(&mut self.demux.index);
         index.insert(hash, found.pack(), |packed| {
             self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
         });
         self.demux.index = index;
+    }
+
+    /// The tuple of `from` belongs to `to` from now on.
+    pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
+        self.demux.index.replace(hash, from.pack(), to.pack());
     }
 
     /// `found` owns its tuple no more.

@@ -66,7 +66,8 @@ impl Host {
         if self.tracing {
             *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
         }
-        self.handle_segment(now, interface, &key, &mut segment)
+        let hash = self.demux.hash(&key);
+        self.handle_segment(now, interface, &key, hash, &mut segment)
     }
 
     /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that

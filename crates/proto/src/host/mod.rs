@@ -9,12 +9,13 @@
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
 //! - `output`, `emit`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
-//! - `snapshot`: everything the host holds at one moment
+//! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
 mod calls;
 mod datagrams;
 mod demux;
 mod emit;
+mod growth;
 mod input;
 pub(crate) mod key;
 mod output;

@@ -4,7 +4,7 @@ use super::Host;
 use super::demux::Found;
 use super::key::Key;
 use crate::tcp::connection::Phase;
-use crate::tcp::sends::{Next, build, next_segment};
+use crate::tcp::sends::{Next, build, next_segment, nothing_left};
 use crate::tcp::seq::SeqNum;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
 use crate::wire::tcp::{Flags, Header, Timestamp};
@@ -26,6 +26,17 @@ pub(super) struct Control {
     pub(super) header: Header,
     /// The state before it, for those who watch.
     pub(super) before: State,
+}
+
+/// What a connection did with its turn to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    /// It had nothing to send.
+    Nothing,
+    /// A segment, and it may have more.
+    Sent,
+    /// A segment, and nothing is left.
+    SentLast,
 }
 
 impl Host {
@@ -81,11 +92,14 @@ impl Host {
             return true;
         }
         while let Some(&index) = self.dirty.front() {
-            if self.transmit_connection(now, index, out) {
+            let turn = self.transmit_connection(now, index, out);
+            if turn != Turn::Sent {
+                self.dirty.pop_front();
+            }
+            if turn != Turn::Nothing {
                 self.counters.frames_out += 1;
                 return true;
             }
-            self.dirty.pop_front();
             if let Some(connection) = self.connections.get_mut(index) {
                 connection.dirty = false;
             }
@@ -94,32 +108,42 @@ impl Host {
         false
     }
 
-    fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> bool {
+    /// The next segment of a connection. After [`Turn::SentLast`] it is clean and its timer armed.
+    fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
         let pressed = self.pressed();
-        let Some(connection) = self.connections.get_mut(index) else { return false };
+        let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
         let (key, interface) = (connection.key, connection.interface);
         // A device that cuts frames completes their checksums; one that says otherwise is not believed.
         let config = self.interfaces.config(interface);
         let offload = config.segmentation_offload && config.checksum_offload;
-        let (header, segment_size) = match &mut connection.phase {
-            Phase::Over(_) => return false,
+        let (header, segment_size, last) = match &mut connection.phase {
+            Phase::Over(_) => return Turn::Nothing,
             Phase::Opening(opening) => {
                 if !opening.syn_due {
-                    return false;
+                    return Turn::Nothing;
                 }
                 let ts_val = opening.ts_val(now);
-                (opening.build_syn(now, ts_val), None)
+                (opening.build_syn(now, ts_val), None, true)
             }
             Phase::Synchronized(tcb) => {
-                let mss = u32::from(tcb.mss);
+                let mss = u32::from(tcb.snd.mss);
                 let text_max = if offload { (PACKET_MAX - 120) / mss * mss } else { mss };
-                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else { return false };
-                let retransmits = tcb.retransmits;
+                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else {
+                    return Turn::Nothing;
+                };
+                let retransmits = tcb.retransmits();
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
-                self.counters.retransmits += u64::from(tcb.retransmits - retransmits);
-                (header, NonZeroU16::new(tcb.mss))
+                self.counters.retransmits += u64::from(tcb.retransmits() - retransmits);
+                (header, NonZeroU16::new(tcb.snd.mss), nothing_left(tcb))
             }
         };
+        if last {
+            connection.dirty = false;
+            let deadline = connection.next_deadline();
+            if connection.armed.add(deadline) {
+                self.wheel.arm(Found::Connection(index).pack(), deadline);
+            }
+        }
         if self.tracing {
             let after = connection.state();
             let before = core::mem::replace(&mut connection.shown, after);
@@ -132,7 +156,7 @@ impl Host {
         {
             out.segment_size = Some(size);
         }
-        true
+        if last { Turn::SentLast } else { Turn::Sent }
     }
 
     /// The connection may have something to send.
