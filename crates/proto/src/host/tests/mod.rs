@@ -11,6 +11,7 @@
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
+//! - `plain`: the short way in against the long one
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
@@ -20,6 +21,7 @@ mod loss;
 mod numbers;
 mod opening;
 mod paths;
+mod plain;
 mod random;
 mod resets;
 mod solo;
