@@ -3,7 +3,7 @@
 use super::Host;
 use super::demux::Found;
 use super::key::Key;
-use crate::tcp::connection::Phase;
+use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::sends::{Next, build, next_segment};
 use crate::tcp::seq::{SeqNum, octets};
 use crate::trace::{Direction, FrameTrace, TraceEvent};
@@ -82,7 +82,7 @@ impl Host {
                 let after = self.shown_after(&control.key, control.before);
                 self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
             }
-            self.emit(&control.key, control.interface, &control.header, 0, out);
+            self.emit(&control.key, control.interface, &control.header, &[], out);
             return true;
         }
         while let Some(&index) = self.dirty.front() {
@@ -106,14 +106,14 @@ impl Host {
         // A device that cuts frames completes their checksums; one that says otherwise is not believed.
         let config = self.interfaces.config(interface);
         let offload = config.segmentation_offload && config.checksum_offload;
-        let (header, segment_size) = match &mut connection.phase {
+        let (header, segment_size, text) = match &mut connection.phase {
             Phase::Over(_) => return false,
             Phase::Opening(opening) => {
                 if !opening.syn_due {
                     return false;
                 }
                 let ts_val = opening.ts_val(now);
-                (opening.build_syn(now, ts_val), None)
+                (opening.build_syn(now, ts_val), None, None)
             }
             Phase::Synchronized(tcb) => {
                 let mss = u32::from(tcb.mss);
@@ -122,7 +122,7 @@ impl Host {
                 let retransmits = tcb.retransmits;
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
                 self.counters.retransmits += u64::from(tcb.retransmits - retransmits);
-                (header, NonZeroU16::new(tcb.mss))
+                (header, NonZeroU16::new(tcb.mss), (plan.text > 0 && out.text.is_empty()).then_some(plan))
             }
         };
         if self.tracing {
@@ -131,19 +131,27 @@ impl Host {
             let tuple = key.tuple();
             self.trace_frame(now, Direction::Out, Some(tuple), before, after, None);
         }
-        let text_len = out.text_len();
-        self.emit(&key, interface, &header, text_len, out);
+        let short = text.map_or(&[][..], |plan| self.short_text(index, plan.seq, plan.text));
+        self.emit(&key, interface, &header, short, out);
         if let Some(size) = segment_size
-            && text_len > usize::from(size.get())
+            && out.text_len() > usize::from(size.get())
         {
             out.segment_size = Some(size);
         }
         true
     }
 
-    /// Writes IP and TCP headers in front of the text that is already in `out`.
-    fn emit(&self, key: &Key, interface: InterfaceId, header: &Header, text_len: usize, out: &mut Transmit) {
+    fn short_text(&self, index: u32, seq: SeqNum, max: u32) -> &[u8] {
+        match self.connections.get(index) {
+            Some(Connection { phase: Phase::Synchronized(tcb), .. }) => build::short_text(tcb, seq, max),
+            _ => &[],
+        }
+    }
+
+    /// Writes IP and TCP headers, and short text behind them, in front of the slices that are already in `out`.
+    fn emit(&self, key: &Key, interface: InterfaceId, header: &Header, short: &[u8], out: &mut Transmit) {
         out.interface = interface;
+        let text_len = short.len() + out.text_len();
         let header_len = tcp::HEADER_LEN + header.options.wire_len();
         let (source, destination) = (key.local(), key.remote());
         let repr = IpRepr {
@@ -164,6 +172,8 @@ impl Host {
         let with_ports =
             Header { source: key.local_port(), destination: key.remote_port(), ..header.clone() };
         tcp::emit(&with_ports, partial, &mut out.header);
+        let copied = out.header.try_extend_from_slice(short);
+        debug_assert!(copied.is_ok(), "no room for short text");
         if offload {
             let start = u16::try_from(start).unwrap_or(u16::MAX);
             out.checksum = Checksum::Partial { start, offset: tcp::CHECKSUM_OFFSET };

@@ -5,6 +5,7 @@ use super::demux::Found;
 use super::segment::charge;
 use super::{Event, Host};
 use crate::Instant;
+use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Connection, Over, Phase};
 use crate::tcp::error::CloseReason;
@@ -168,11 +169,7 @@ impl Host {
         let (recv, complete, charged) = match &mut connection.phase {
             Phase::Synchronized(tcb) => {
                 let charged = charge(tcb);
-                (
-                    tcb.recv.take().and_then(|recv| recv.into_leftover()).map(Box::new),
-                    !tcb.halves.may_receive(),
-                    charged,
-                )
+                (tcb.recv.take().and_then(RecvBuffer::into_leftover), !tcb.halves.may_receive(), charged)
             }
             _ => (None, false, 0),
         };

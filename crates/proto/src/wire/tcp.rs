@@ -1,7 +1,7 @@
 //! The TCP header and its options (RFC 9293 §3.1, RFC 7323, RFC 2018).
 
-use crate::DropReason;
 use crate::tcp::seq::SeqNum;
+use crate::{DropReason, HeaderBytes};
 use arrayvec::ArrayVec;
 use core::fmt;
 
@@ -225,7 +225,7 @@ impl Options {
         len
     }
 
-    fn emit(&self, out: &mut ArrayVec<u8, 128>) {
+    fn emit(&self, out: &mut HeaderBytes) {
         if let Some(mss) = self.mss {
             let [a, b] = mss.to_be_bytes();
             extend(out, &[2, 4, a, b]);
@@ -259,13 +259,13 @@ impl Options {
 }
 
 /// Appends what fits; the capacity of a frame's header is never exceeded by what this module emits.
-fn extend(out: &mut ArrayVec<u8, 128>, octets: &[u8]) {
+fn extend(out: &mut HeaderBytes, octets: &[u8]) {
     let fits = out.try_extend_from_slice(octets);
     debug_assert!(fits.is_ok(), "a header never exceeds 128 octets");
 }
 
 /// Appends the header with `checksum` in its field to `out`. `header.len` is not read: the options decide it.
-pub fn emit(header: &Header, checksum: u16, out: &mut ArrayVec<u8, 128>) {
+pub fn emit(header: &Header, checksum: u16, out: &mut HeaderBytes) {
     let len = HEADER_LEN + header.options.wire_len();
     let words = u8::try_from(len / 4).unwrap_or(15);
     let mut fixed = [0; HEADER_LEN];
