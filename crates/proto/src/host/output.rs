@@ -115,7 +115,7 @@ impl Host {
             self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
         }
         let config = self.interfaces.config(control.interface);
-        emit(&control.key, control.interface, config, &control.header, out);
+        emit(&control.key, control.interface, config, &control.header, &[], out);
         true
     }
 
@@ -155,7 +155,7 @@ impl Host {
                 }
                 let ts_val = opening.ts_val(now);
                 let header = opening.build_syn(now, ts_val);
-                emit(&connection.key, connection.interface, config, &header, out);
+                emit(&connection.key, connection.interface, config, &header, &[], out);
                 true
             }
             Phase::Synchronized(tcb) => {
@@ -164,7 +164,9 @@ impl Host {
                 };
                 self.counters.retransmits += u64::from(plan.kind == Kind::Retransmission);
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
-                emit(&connection.key, connection.interface, config, &header, out);
+                let short =
+                    if out.text.is_empty() { build::short_text(tcb, plan.seq, plan.text) } else { &[] };
+                emit(&connection.key, connection.interface, config, &header, short, out);
                 if plan.text > u32::from(tcb.snd.mss) && out.text_len() > usize::from(tcb.snd.mss) {
                     out.segment_size = NonZeroU16::new(tcb.snd.mss);
                 }
