@@ -122,7 +122,7 @@ impl Host {
             (key, hash, self.free_tuple(now, &key, hash, &tcp)?)
         };
         let numbers = self.numbers.of(&key);
-        let iss = self.initial_sequence(&key, numbers, now, after);
+        let iss = super::passive::initial_sequence(&self.config, &key, numbers, now, after);
         let path = Path {
             our_mss: self.path_mss(&key, interface, now).min(tcp.mss_bound),
             ts_offset: numbers.timestamp_offset,

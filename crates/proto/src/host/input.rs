@@ -73,7 +73,7 @@ impl Host {
     /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
     /// [`Host::handle_unusual`] makes; `None` for all others, which take that way.
     #[inline]
-    fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
+    pub(super) fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
         if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
             let ends = Key::between(Address::v4(destination), Address::v4(source));
             return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
@@ -85,7 +85,7 @@ impl Host {
 
     /// Any packet at all. What is left to do is a TCP segment: its ends, its place, and the frame that it lies in.
     #[inline(never)]
-    fn handle_unusual(
+    pub(super) fn handle_unusual(
         &mut self,
         now: Instant,
         interface: InterfaceId,

@@ -68,6 +68,19 @@ impl<T> Slab<T> {
         self.insert_growing(value)
     }
 
+    /// As [`Self::insert`], of a value that is made where it will be: a large one is not carried about.
+    #[inline]
+    pub(crate) fn insert_with(&mut self, make: impl FnOnce() -> T) -> (u32, u32) {
+        let index = self.free;
+        if let Some(slot) = self.slots.get_mut(index) {
+            self.free = slot.next;
+            slot.tenant = Some(make());
+            self.len += 1;
+            return (index, slot.generation);
+        }
+        self.insert_growing(make())
+    }
+
     #[cold]
     fn insert_growing(&mut self, value: T) -> (u32, u32) {
         let slot = |tenant| Slot { generation: 0, next: NIL, tenant };

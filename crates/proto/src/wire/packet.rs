@@ -5,7 +5,7 @@ use super::address::Address;
 use super::checksum::Sum;
 use super::ip::PROTOCOL_TCP;
 use super::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header};
-use arrayvec::ArrayVec;
+use crate::frame::HeaderBytes;
 use bytes::Bytes;
 
 /// Hops a packet of ours may take (RFC 9293 MUST-49 asks for a configurable 60 or more; Linux: `ip_default_ttl`).
@@ -27,16 +27,19 @@ pub struct Ends {
     pub ports: u32,
 }
 
+/// The text behind the headers: all of it short, to be copied, or all of it in slices, to be left where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// Goes behind the headers in one piece with them.
+    pub short: &'a [u8],
+    /// Stays where it is; its octets count in the length and in the checksum.
+    pub slices: &'a [Bytes],
+}
+
 /// Replaces `out` by the IP and TCP headers of a segment in front of `text`, which is of at most 65,435 octets. The ports
 /// and the length in `header` are not read. With `partial` the checksum field gets only the pseudo-header sum.
 #[inline]
-pub fn write_headers(
-    ends: Ends,
-    header: &Header,
-    text: &[Bytes],
-    partial: bool,
-    out: &mut ArrayVec<u8, 128>,
-) {
+pub fn write_headers(ends: Ends, header: &Header, text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
     // What nearly every segment carries: sizes and places are then known beforehand.
     match header.options.only_timestamp() {
         Some(Some(words)) => write(ends, header, &words, text, partial, out),
@@ -47,15 +50,8 @@ pub fn write_headers(
 
 /// As [`write_headers`], with the words of the options. Inlined, so that the usual numbers of them are constants.
 #[inline(always)]
-fn write(
-    ends: Ends,
-    header: &Header,
-    options: &[u32],
-    text: &[Bytes],
-    partial: bool,
-    out: &mut ArrayVec<u8, 128>,
-) {
-    let text_len: usize = text.iter().map(Bytes::len).sum();
+fn write(ends: Ends, header: &Header, options: &[u32], text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
+    let text_len = text.short.len() + text.slices.iter().map(Bytes::len).sum::<usize>();
     let header_len = HEADER_LEN + 4 * options.len();
     let length = u32::try_from(header_len + text_len).unwrap_or(u32::MAX);
     let fields = header.words(ends.ports, header_len);
@@ -72,7 +68,7 @@ fn write(
 
 /// Writes the header of a packet with `length` octets after it; returns the sum of the addresses.
 #[inline(always)]
-fn write_v4(source: u32, destination: u32, length: u32, out: &mut ArrayVec<u8, 128>) -> Sum {
+fn write_v4(source: u32, destination: u32, length: u32, out: &mut HeaderBytes) -> Sum {
     let total = length.wrapping_add(20) & 0xffff;
     let addresses = u64::from(source) + u64::from(destination);
     let rest = FIRST_V4 + total + DONT_FRAGMENT + LIFE_AND_PROTOCOL;
@@ -90,7 +86,7 @@ fn write_v4(source: u32, destination: u32, length: u32, out: &mut ArrayVec<u8, 1
 
 /// The same for IPv6.
 #[inline(always)]
-fn write_v6(source: Address, destination: Address, length: u32, out: &mut ArrayVec<u8, 128>) -> Sum {
+fn write_v6(source: Address, destination: Address, length: u32, out: &mut HeaderBytes) -> Sum {
     let words = [0x6000_0000, (length & 0xffff) << 16 | u32::from(PROTOCOL_TCP) << 8 | HOP_LIMIT];
     put(out, words.map(u32::to_be_bytes).as_flattened());
     put(out, &source.octets());
@@ -105,9 +101,9 @@ fn write_tcp(
     length: u32,
     fields: [u32; 5],
     options: &[u32],
-    text: &[Bytes],
+    text: Text<'_>,
     partial: bool,
-    out: &mut ArrayVec<u8, 128>,
+    out: &mut HeaderBytes,
 ) {
     let mut sum = addresses;
     sum.add_fields(u64::from(PROTOCOL_TCP) + u64::from(length));
@@ -121,7 +117,10 @@ fn write_tcp(
     } else {
         let of = |words: &[u32]| words.iter().copied().map(u64::from).sum::<u64>();
         sum.add_fields(of(&fields) + of(options));
-        for slice in text {
+        if !text.short.is_empty() {
+            sum.add(text.short);
+        }
+        for slice in text.slices {
             sum.add(slice);
         }
         sum.finish()
@@ -129,18 +128,22 @@ fn write_tcp(
     if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
         *place = checksum.to_be_bytes();
     }
+    if !text.short.is_empty() {
+        put(out, text.short);
+    }
 }
 
-/// Appends what fits: the longest headers have 116 octets.
+/// Appends what fits: the longest headers have 116 octets, and short text has its own room.
 #[inline(always)]
-fn put(out: &mut ArrayVec<u8, 128>, octets: &[u8]) {
+fn put(out: &mut HeaderBytes, octets: &[u8]) {
     let fits = out.try_extend_from_slice(octets);
-    debug_assert!(fits.is_ok(), "headers never exceed 128 octets");
+    debug_assert!(fits.is_ok(), "headers and short text have room");
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Ends, write_headers};
+    use super::{Ends, Text, write_headers};
+    use crate::frame::HeaderBytes;
     use crate::tcp::seq::SeqNum;
     use crate::wire::checksum::Sum;
     use crate::wire::ip::{IpRepr, PROTOCOL_TCP, emit_header, parse};
@@ -230,9 +233,9 @@ mod tests {
             };
             tcp::emit(&header, checksum, &mut expected);
 
-            let mut out = ArrayVec::from([7; 128]);
+            let mut out = [7; 128].into_iter().collect::<HeaderBytes>();
             let ports = u32::from(header.source) << 16 | u32::from(header.destination);
-            write_headers(Ends { source: source.into(), destination: destination.into(), ports }, &header, &text, partial, &mut out);
+            write_headers(Ends { source: source.into(), destination: destination.into(), ports }, &header, Text { short: &[], slices: &text }, partial, &mut out);
             prop_assert_eq!(&out[..], &expected[..]);
 
             let bytes = [&out[..], &whole].concat();

@@ -1,6 +1,7 @@
 //! Fifth, check the ACK field (RFC 9293 §3.10.7.4): what it acknowledges, then recovery, congestion and the window.
 
 use super::Stop;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::congestion::{AckSample, Congestion, Controller as _};
 use crate::tcp::recovery::newreno::Outcome;
 use crate::tcp::segment::Segment;
@@ -14,8 +15,9 @@ use core::ops::ControlFlow;
 /// No round trip takes longer.
 const RTT_MAX_MS: u32 = 300_000;
 
-#[inline]
-pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
+// Beside the straight way it has one caller, and that way is to be in one piece.
+#[inline(always)]
+pub(super) fn process(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
     if !seg.has(Flags::ACK) {
         return ControlFlow::Break(Stop::Drop(DropReason::AckMissing));
     }
@@ -25,7 +27,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow
     }
     let window_before = tcb.snd.wnd;
     if acked > 0 {
-        acknowledge(tcb, now, seg, acked);
+        acknowledge(tcb, pools, now, seg, acked);
     }
     update_window(tcb, now, seg, window_before);
     if acked == 0 && is_duplicate(tcb, seg, window_before) {
@@ -78,16 +80,14 @@ fn duplicate(tcb: &mut Tcb, now: Instant) {
 }
 
 #[inline]
-fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment, acked: u32) {
+fn acknowledge(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment, acked: u32) {
     let in_flight = tcb.outstanding();
     sample_rtt(tcb, now, seg);
     let fin_acked = tcb.halves.fin_outstanding() && seg.ack.after(tcb.text_end());
     let text_acked = acked - u32::from(fin_acked);
     if let Some(send) = &mut tcb.send {
         send.acknowledge(usize::try_from(text_acked).unwrap_or(usize::MAX));
-        if send.is_empty() {
-            tcb.send = None;
-        }
+        pools.release_send(&mut tcb.send);
     }
     tcb.snd.una = seg.ack;
     // A number left behind would come before us again after 2^31 octets.

@@ -1,6 +1,7 @@
 //! First, check the sequence number; before it, the timestamp (RFC 9293 §3.10.7.4, RFC 7323 §5.3).
 
 use super::Stop;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, TimestampState, millis32};
@@ -23,14 +24,14 @@ pub(crate) fn acceptable(rcv_nxt: SeqNum, rcv_wnd: u32, seg: &Segment) -> bool {
 }
 
 #[inline]
-pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+pub(super) fn check(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     if seg.flags.0 & (Flags::RST.0 | Flags::SYN.0) != 0 {
         return judge_control(tcb, now, seg);
     }
     paws(tcb, now, seg)?;
     // What stands where it is expected and fits is acceptable as it is.
     if seg.seq != tcb.rcv.nxt || seg.len() > tcb.rcv.wnd() {
-        return elsewhere(tcb, now, seg);
+        return elsewhere(tcb, pools, now, seg);
     }
     remember_timestamp(tcb, now, seg);
     ControlFlow::Continue(())
@@ -54,7 +55,7 @@ fn judge_control(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
 
 /// A segment that is not just what is expected: some of it may be.
 #[inline(never)]
-fn elsewhere(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+fn elsewhere(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     let wnd = tcb.rcv.wnd();
     if acceptable(tcb.rcv.nxt, wnd, seg) {
         remember_timestamp(tcb, now, seg);
@@ -71,7 +72,7 @@ fn elsewhere(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop
     if seg.len() == 0 && seg.seq + 1 == tcb.rcv.nxt {
         // A peer that does not know whether its probe of our window was taken stands one octet behind. When both sides do,
         // nobody would ever hear the other's ACK. It is dropped as the RFC wants it, but believed first.
-        super::ack::process(tcb, now, seg)?;
+        super::ack::process(tcb, pools, now, seg)?;
     }
     if seg.len() > 0 && seg.end() == tcb.rcv.nxt {
         // The last segment again, because our ACK was lost. Were the echo that of the first, the peer would measure the

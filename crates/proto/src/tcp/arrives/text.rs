@@ -1,18 +1,22 @@
 //! Seventh, process the segment text (RFC 9293 §3.10.7.4).
 
 use super::Stop;
-use crate::tcp::buffer::recv::RecvBuffer;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::AckDue;
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
-use alloc::boxed::Box;
 use core::ops::ControlFlow;
 
-#[inline]
-pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+#[inline(always)]
+pub(super) fn process(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    seg: &mut Segment,
+) -> ControlFlow<Stop> {
     if seg.text.is_empty() || !tcb.halves.may_receive() {
         return ControlFlow::Continue(());
     }
@@ -31,7 +35,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     let text = core::mem::take(&mut seg.text);
     let text_len = text.len();
     let limit = usize::try_from(tcb.config.recv_buffer).unwrap_or(usize::MAX);
-    let recv = tcb.recv.get_or_insert_with(|| Box::new(RecvBuffer::new()));
+    let recv = pools.recv(&mut tcb.recv);
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
     let nxt = tcb.rcv.nxt;
@@ -40,8 +44,8 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     }
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
-    if tcb.recv.as_ref().is_some_and(|recv| recv.readable() == 0 && !recv.has_gap()) {
-        tcb.recv = None;
+    if !inserted.stored {
+        pools.release_recv(&mut tcb.recv);
     }
     if inserted.advanced == 0 {
         let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
