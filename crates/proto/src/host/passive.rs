@@ -172,7 +172,7 @@ impl Host {
         });
         listening.accept_queue.push_back(ConnectionId { index: connection, generation });
         let covered = half_open.covers_time_wait.then_some(half_open.key);
-        self.half_open.remove(index);
+        self.half_open.discard(index);
         if let Some(key) = covered {
             self.remove_covered(&key);
         }
@@ -207,7 +207,7 @@ impl Host {
     pub(super) fn drop_half_open(&mut self, now: Instant, index: u32) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let (key, listener, covers) = (half_open.key, half_open.listener, half_open.covers_time_wait);
-        self.half_open.remove(index);
+        self.half_open.discard(index);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open = listening.half_open.saturating_sub(1);
         }

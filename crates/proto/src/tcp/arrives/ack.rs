@@ -79,7 +79,7 @@ fn duplicate(tcb: &mut Tcb, now: Instant) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn acknowledge(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment, acked: u32) {
     let in_flight = tcb.outstanding();
     sample_rtt(tcb, now, seg);

@@ -8,7 +8,7 @@ use crate::wire::tcp::Flags;
 use core::ops::ControlFlow;
 
 /// A FIN counts when everything before it has arrived; until then its place is remembered.
-#[inline]
+#[inline(always)]
 pub(super) fn process(tcb: &mut Tcb, seg: &Segment) -> ControlFlow<Stop> {
     if !tcb.halves.may_receive() {
         return ControlFlow::Continue(());

@@ -70,7 +70,7 @@ pub(super) fn process(
 }
 
 /// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18, SHLD-19).
-#[inline]
+#[inline(always)]
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
     let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));
     tcb.rcv_mss = tcb.rcv_mss.max(one.min(tcb.peer_mss));

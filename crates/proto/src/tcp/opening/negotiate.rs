@@ -62,6 +62,7 @@ pub(crate) fn syn_options(config: &Settings, our_mss: u16, ts_val: u32) -> Optio
 
 impl Agreed {
     /// From the peer's SYN or SYN-ACK. `path_mss` is what the path takes.
+    #[inline(always)]
     pub(crate) fn from_syn(
         config: &Settings,
         seg: &Segment,
@@ -90,6 +91,7 @@ impl Agreed {
     }
 
     /// The options of our SYN-ACK: only what the peer's SYN offered too (RFC 7323 §2.2, §3.2; RFC 2018 §2).
+    #[inline]
     pub(crate) fn syn_ack_options(
         &self,
         config: &Settings,
