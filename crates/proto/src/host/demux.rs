@@ -4,6 +4,7 @@ use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::table::index::Index;
+use crate::wire::ip::IpPacket;
 use core::hash::Hasher;
 use core::net::IpAddr;
 use siphasher::sip::SipHasher13;
@@ -53,9 +54,17 @@ impl Demux {
         Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
     }
 
-    fn hash(&self, key: &Key) -> u64 {
+    pub(super) fn hash(&self, key: &Key) -> u64 {
         let mut hasher = self.hasher;
         key.feed(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Equal for all fragments of one packet.
+    pub(super) fn fragment_hash(&self, packet: &IpPacket) -> u64 {
+        let mut hasher = self.hasher;
+        hasher.write_u32(packet.fragment.map_or(0, |fragment| fragment.identification));
+        Key::new(packet.destination, 0, packet.source, 0).feed(&mut hasher);
         hasher.finish()
     }
 }
@@ -82,6 +91,7 @@ impl Host {
     /// Makes `found` the owner of its tuple.
     pub(super) fn own(&mut self, key: &Key, found: Found) {
         let hash = self.demux.hash(key);
+        self.shard.enter(hash);
         let mut index = core::mem::take(&mut self.demux.index);
         index.insert(hash, found.pack(), |packed| {
             self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
@@ -92,7 +102,9 @@ impl Host {
     /// `found` owns its tuple no more.
     pub(super) fn disown(&mut self, key: &Key, found: Found) {
         let hash = self.demux.hash(key);
-        self.demux.index.remove(hash, |packed| packed == found.pack());
+        if self.demux.index.remove(hash, |packed| packed == found.pack()).is_some() {
+            self.shard.leave(hash);
+        }
     }
 
     /// The listener that takes a SYN for this address: one bound to it, else one bound to any.

@@ -1,18 +1,18 @@
 //! Frames come in: parsed, reassembled, and handed to the protocol they carry.
 
 use super::key::Key;
+use super::shards::{Sought, udp_port};
 use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
-use crate::trace::Direction;
 use crate::wire::checksum::Sum;
 use crate::wire::ip::{
     self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP,
 };
 use crate::wire::tcp;
-use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State};
-use bytes::{Buf, Bytes};
+use crate::{Checksum, DropReason, Frame, Instant, InterfaceId, State};
+use bytes::Buf;
 use core::net::IpAddr;
 
 /// What a frame was, for those who watch.
@@ -35,18 +35,11 @@ impl Host {
             self.counters.frames_in += 1;
             let mut seen = Seen::default();
             let outcome = self.handle_frame(now, interface, frame, &mut seen);
-            if let Err(reason) = outcome {
-                self.counters.drops.add(reason);
-            }
-            if self.tracing {
-                let tuple: Option<FourTuple> = seen.key.map(|key| key.tuple());
-                let after = seen.key.map_or(State::Closed, |key| self.shown_after(&key, seen.before));
-                self.trace_frame(now, Direction::In, tuple, seen.before, after, outcome.err());
-            }
+            self.frame_handled(now, &seen, outcome);
         }
     }
 
-    fn handle_frame(
+    pub(super) fn handle_frame(
         &mut self,
         now: Instant,
         interface: InterfaceId,
@@ -70,6 +63,9 @@ impl Host {
         }
         if packet.fragment.is_none() {
             return self.handle_packet(now, interface, &packet, frame, seen);
+        }
+        if self.hand_over(interface, &frame, Sought::Whole(&packet)) {
+            return Ok(());
         }
         let whole = self.reassembly.handle(now, &packet, &frame.bytes);
         for _ in 0..self.reassembly.take_evicted() {
@@ -95,6 +91,11 @@ impl Host {
                     self.events.push_back(Event::Datagram(id));
                     Ok(())
                 }
+                Err(DropReason::UdpNoPort)
+                    if self.hand_over(interface, &frame, Sought::Port(udp_port(packet, &frame.bytes))) =>
+                {
+                    Ok(())
+                }
                 Err(reason) => {
                     if reason == DropReason::UdpNoPort {
                         self.icmp
@@ -111,7 +112,7 @@ impl Host {
                     Err(reason)
                 }
             },
-            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame.bytes),
+            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame),
             // Nothing follows, as its sender says: there is nothing to report (RFC 8200 §4.7).
             PROTOCOL_NONE if packet.source.is_ipv6() => Err(DropReason::UnknownProtocol),
             _ => {
@@ -135,11 +136,28 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         packet: &IpPacket,
-        bytes: &Bytes,
+        frame: &Frame,
     ) -> Result<(), DropReason> {
         let echo = self.config.echo;
-        match self.icmp.handle(now, interface, packet, bytes, &self.interfaces, &mut self.outbox, echo)? {
+        match self.icmp.handle(
+            now,
+            interface,
+            packet,
+            &frame.bytes,
+            &self.interfaces,
+            &mut self.outbox,
+            echo,
+        )? {
+            IcmpOutcome::TcpError { tuple, .. } if self.error_is_for_another(interface, frame, &tuple) => {
+                Ok(())
+            }
             IcmpOutcome::TcpError { tuple, seq, error } => self.icmp_for_tcp(now, &tuple, seq, error),
+            IcmpOutcome::UdpError { tuple, .. }
+                if !self.udp.is_bound(tuple.local)
+                    && self.hand_over(interface, frame, Sought::Port(tuple.local.port())) =>
+            {
+                Ok(())
+            }
             // Anybody can forge a quotation; one that names no socket of ours lowers nothing.
             IcmpOutcome::UdpError { tuple, .. } if !self.udp.is_bound(tuple.local) => {
                 Err(DropReason::IcmpUnrelated)
@@ -160,10 +178,8 @@ impl Host {
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
-        let Frame { mut bytes, checksum, segment_size } = frame;
-        let frame_len = bytes.len();
-        let segment = bytes.get(packet.payload.clone()).ok_or(DropReason::IpTruncated)?;
-        if checksum == Checksum::Unknown && !checksum_fits(packet, segment) {
+        let segment = frame.bytes.get(packet.payload.clone()).ok_or(DropReason::IpTruncated)?;
+        if frame.checksum == Checksum::Unknown && !checksum_fits(packet, segment) {
             return Err(DropReason::TcpChecksum);
         }
         let header = tcp::parse(segment)?;
@@ -171,11 +187,17 @@ impl Host {
         if self.tracing {
             *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
         }
+        let found = self.find(&key);
+        if found.is_none() && self.hand_over(interface, &frame, Sought::Tuple(&key)) {
+            return Ok(());
+        }
+        let Frame { mut bytes, segment_size, .. } = frame;
+        let frame_len = bytes.len();
         bytes.truncate(packet.payload.end);
         bytes.advance(packet.payload.start + header.len);
         let mut segment =
             Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
-        self.handle_segment(now, interface, &key, &mut segment)
+        self.handle_segment(now, interface, &key, found, &mut segment)
     }
 }
 

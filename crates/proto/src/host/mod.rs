@@ -9,6 +9,7 @@
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
 //! - `output`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
+//! - `shards`: several hosts that are one; `shard_map`: which of them owns what
 //! - `snapshot`: everything the host holds at one moment
 
 mod calls;
@@ -21,12 +22,16 @@ mod passive;
 mod ports;
 mod segment;
 mod settle;
+mod shard_map;
+mod shards;
 pub(crate) mod snapshot;
 mod stream;
 mod time_wait;
 mod timeouts;
 mod types;
 
+pub use shard_map::ShardMap;
+pub use shards::Stray;
 pub use stream::Stream;
 pub use types::{Counters, Event, FourTuple, HostConfig, InterfaceConfig};
 
@@ -70,6 +75,8 @@ pub struct Host {
     udp: UdpSockets,
     // Who owns a tuple.
     demux: demux::Demux,
+    /// The other hosts, where this is one of several.
+    shard: shards::Membership,
     connections: Slab<Connection>,
     half_open: Slab<HalfOpen>,
     time_wait_4: TimeWaitTable<Ipv4Addr>,
@@ -107,6 +114,7 @@ impl Host {
             outbox: Outbox::new(&secret),
             udp: UdpSockets::default(),
             demux: demux::Demux::new(&secret),
+            shard: shards::Membership::default(),
             connections: Slab::new(),
             half_open: Slab::new(),
             time_wait_4: TimeWaitTable::new(),

@@ -40,7 +40,10 @@ impl Host {
             let step = (start + u32::from(*turn)) % count;
             let port = first.saturating_add(u16::try_from(step).unwrap_or(0));
             let key = Key::new(local, port, remote, remote_port);
-            if self.find(&key).is_none() && !self.ports_listening.contains_key(&port) {
+            if self.find(&key).is_none()
+                && !self.ports_listening.contains_key(&port)
+                && !self.may_be_elsewhere(&key)
+            {
                 return Some(port);
             }
         }
