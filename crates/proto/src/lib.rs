@@ -53,6 +53,7 @@ mod host;
 mod id;
 mod ip;
 mod secret;
+mod sip;
 mod table;
 pub mod tcp;
 mod time;

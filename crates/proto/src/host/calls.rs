@@ -112,7 +112,8 @@ impl Host {
         }
         let (interface, local) = self.source_of(remote, config.local)?;
         let key = Key::new(local.ip(), local.port(), remote.ip(), remote.port());
-        let after = match self.find(&key) {
+        let hash = self.demux.hash(&key);
+        let after = match self.find_hashed(hash, &key) {
             None => None,
             Some(found @ (Found::TimeWait4(_) | Found::TimeWait6(_))) => {
                 let brief = self.time_wait_brief(found, now).ok_or(ConnectError::AddrInUse)?;
@@ -134,7 +135,7 @@ impl Host {
         let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
         let (index, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::Closed));
-        self.own(&key, Found::Connection(index));
+        self.own(hash, Found::Connection(index));
         self.settle(now, index);
         Ok(ConnectionId { index, generation })
     }

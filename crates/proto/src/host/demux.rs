@@ -3,11 +3,10 @@
 use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
+use crate::sip::Sip13;
 use crate::table::index::Index;
 use crate::wire::ip::IpPacket;
-use core::hash::Hasher;
 use core::net::IpAddr;
-use siphasher::sip::SipHasher13;
 
 /// A reference into one of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,7 +44,7 @@ impl Found {
 /// The index over all three tables: at most one object for a tuple.
 #[derive(Clone)]
 pub(super) struct Demux {
-    hasher: SipHasher13,
+    hasher: Sip13,
     index: Index,
 }
 
@@ -54,18 +53,16 @@ impl Demux {
         Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
     }
 
+    /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
     pub(super) fn hash(&self, key: &Key) -> u64 {
-        let mut hasher = self.hasher;
-        key.feed(&mut hasher);
-        hasher.finish()
+        key.hash(&self.hasher)
     }
 
     /// Equal for all fragments of one packet.
     pub(super) fn fragment_hash(&self, packet: &IpPacket) -> u64 {
-        let mut hasher = self.hasher;
-        hasher.write_u32(packet.fragment.map_or(0, |fragment| fragment.identification));
-        Key::new(packet.destination, 0, packet.source, 0).feed(&mut hasher);
-        hasher.finish()
+        let identification = packet.fragment.map_or(0, |fragment| fragment.identification);
+        let (high, low) = ((identification >> 16) as u16, (identification & 0xffff) as u16);
+        self.hash(&Key::new(packet.destination, high, packet.source, low))
     }
 }
 
@@ -80,23 +77,42 @@ impl Host {
         }
     }
 
-    /// Who owns this tuple.
-    pub(super) fn find(&self, key: &Key) -> Option<Found> {
-        let hash = self.demux.hash(key);
-        let packed =
-            self.demux.index.find(hash, |packed| self.key_of(Found::unpack(packed)) == Some(*key))?;
-        Some(Found::unpack(packed))
+    /// Whether `found` has this tuple.
+    fn has_key(&self, found: Found, key: &Key) -> bool {
+        match found {
+            Found::Connection(index) => {
+                self.connections.get(index).is_some_and(|connection| connection.key == *key)
+            }
+            Found::HalfOpen(index) => {
+                self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
+            }
+            found => self.key_of(found) == Some(*key),
+        }
     }
 
-    /// Makes `found` the owner of its tuple.
-    pub(super) fn own(&mut self, key: &Key, found: Found) {
-        let hash = self.demux.hash(key);
+    /// Who owns this tuple.
+    pub(super) fn find(&self, key: &Key) -> Option<Found> {
+        self.find_hashed(self.demux.hash(key), key)
+    }
+
+    /// Who owns this tuple, whose hash is known.
+    pub(super) fn find_hashed(&self, hash: u64, key: &Key) -> Option<Found> {
+        self.demux.index.find(hash, |packed| self.has_key(Found::unpack(packed), key)).map(Found::unpack)
+    }
+
+    /// Makes `found` the owner of its tuple, which nobody owns.
+    pub(super) fn own(&mut self, hash: u64, found: Found) {
         self.shard.enter(hash);
         let mut index = core::mem::take(&mut self.demux.index);
         index.insert(hash, found.pack(), |packed| {
             self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
         });
         self.demux.index = index;
+    }
+
+    /// The tuple of `from` belongs to `to` from now on: to other shards it is owned all the while.
+    pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
+        self.demux.index.replace(hash, from.pack(), to.pack());
     }
 
     /// `found` owns its tuple no more.

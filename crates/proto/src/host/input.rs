@@ -5,15 +5,16 @@ use super::shards::{Sought, udp_port};
 use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::octets;
-use crate::wire::checksum::Sum;
+use crate::wire::checksum::fits;
 use crate::wire::ip::{
-    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP,
+    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP, Plain,
+    plain_v4, plain_v6,
 };
 use crate::wire::tcp;
 use crate::{Checksum, DropReason, Frame, Instant, InterfaceId, State};
 use bytes::Buf;
 use core::net::IpAddr;
+use core::ops::Range;
 
 /// What a frame was, for those who watch.
 #[derive(Clone, Copy, Default)]
@@ -46,6 +47,9 @@ impl Host {
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
+        if let Some((ends, segment)) = self.plain(&frame.bytes) {
+            return self.handle_tcp(now, interface, ends, segment, frame, seen);
+        }
         let packet = match ip::parse(&frame.bytes) {
             Ok(packet) => packet,
             Err(reason) => {
@@ -64,7 +68,7 @@ impl Host {
         if packet.fragment.is_none() {
             return self.handle_packet(now, interface, &packet, frame, seen);
         }
-        if self.hand_over(interface, &frame, Sought::Whole(&packet)) {
+        if self.pass_on(interface, &frame, Sought::Whole(&packet)) {
             return Ok(());
         }
         let whole = self.reassembly.handle(now, &packet, &frame.bytes);
@@ -76,6 +80,19 @@ impl Host {
         self.handle_packet(now, interface, &packet, Frame::from(whole), seen)
     }
 
+    /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
+    /// [`Host::handle_frame`] makes on the long way; `None` for all others, which take that way.
+    #[inline]
+    fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
+        if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
+            let ends = Key::between_v4(destination, source);
+            return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
+        }
+        let Plain { source, destination, segment } = plain_v6(bytes)?;
+        let ends = Key::between_v6(destination, source);
+        self.interfaces.takes_v6(source, destination).then_some((ends, segment))
+    }
+
     fn handle_packet(
         &mut self,
         now: Instant,
@@ -85,14 +102,17 @@ impl Host {
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
         match packet.protocol {
-            PROTOCOL_TCP => self.handle_tcp(now, interface, packet, frame, seen),
+            PROTOCOL_TCP => {
+                let ends = Key::new(packet.destination, 0, packet.source, 0);
+                self.handle_tcp(now, interface, ends, packet.payload.clone(), frame, seen)
+            }
             PROTOCOL_UDP => match self.udp.handle(packet, &frame.bytes, frame.checksum) {
                 Ok(id) => {
                     self.events.push_back(Event::Datagram(id));
                     Ok(())
                 }
                 Err(DropReason::UdpNoPort)
-                    if self.hand_over(interface, &frame, Sought::Port(udp_port(packet, &frame.bytes))) =>
+                    if self.pass_on(interface, &frame, Sought::Port(udp_port(packet, &frame.bytes))) =>
                 {
                     Ok(())
                 }
@@ -154,7 +174,7 @@ impl Host {
             IcmpOutcome::TcpError { tuple, seq, error } => self.icmp_for_tcp(now, &tuple, seq, error),
             IcmpOutcome::UdpError { tuple, .. }
                 if !self.udp.is_bound(tuple.local)
-                    && self.hand_over(interface, frame, Sought::Port(tuple.local.port())) =>
+                    && self.pass_on(interface, frame, Sought::Port(tuple.local.port())) =>
             {
                 Ok(())
             }
@@ -170,42 +190,44 @@ impl Host {
         }
     }
 
+    /// A segment in a good packet between `ends`, whose ports are still missing.
+    #[inline]
     fn handle_tcp(
         &mut self,
         now: Instant,
         interface: InterfaceId,
-        packet: &IpPacket,
+        ends: Key,
+        place: Range<usize>,
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
-        let segment = frame.bytes.get(packet.payload.clone()).ok_or(DropReason::IpTruncated)?;
-        if frame.checksum == Checksum::Unknown && !checksum_fits(packet, segment) {
+        let Frame { mut bytes, checksum, segment_size } = frame;
+        let frame_len = bytes.len();
+        let segment = bytes.get(place.clone()).ok_or(DropReason::IpTruncated)?;
+        let (local, remote) = ends.addresses();
+        if checksum == Checksum::Unknown && !fits(local, remote, PROTOCOL_TCP, segment) {
             return Err(DropReason::TcpChecksum);
         }
         let header = tcp::parse(segment)?;
-        let key = Key::new(packet.destination, header.destination, packet.source, header.source);
+        let key = ends.with_ports(header.destination, header.source);
         if self.tracing {
             *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
         }
-        let found = self.find(&key);
-        if found.is_none() && self.hand_over(interface, &frame, Sought::Tuple(&key)) {
-            return Ok(());
+        let hash = self.demux.hash(&key);
+        if self.shard.has_others() && self.find_hashed(hash, &key).is_none() {
+            let frame = Frame { bytes: bytes.clone(), checksum, segment_size };
+            if self.pass_on(interface, &frame, Sought::Tuple(&key)) {
+                return Ok(());
+            }
         }
-        let Frame { mut bytes, segment_size, .. } = frame;
-        let frame_len = bytes.len();
-        bytes.truncate(packet.payload.end);
-        bytes.advance(packet.payload.start + header.len);
+        if place.end < frame_len {
+            bytes.truncate(place.end);
+        }
+        bytes.advance(place.start + header.len);
         let mut segment =
             Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
-        self.handle_segment(now, interface, &key, found, &mut segment)
+        self.handle_segment(now, interface, &key, hash, &mut segment)
     }
-}
-
-/// A good checksum is one of the sum over everything, itself included (RFC 9293 MUST-3).
-fn checksum_fits(packet: &IpPacket, segment: &[u8]) -> bool {
-    let mut sum = Sum::pseudo_header(packet.source, packet.destination, PROTOCOL_TCP, octets(segment.len()));
-    sum.add(segment);
-    sum.finish() == 0
 }
 
 /// An IPv4 address inside an IPv6 packet: never on a wire, and in our tables it would pass for the IPv4 one.

@@ -1,7 +1,7 @@
 //! The name of a connection inside the tables: both addresses and ports, 36 octets for either family.
 
 use crate::FourTuple;
-use core::hash::Hasher;
+use crate::sip::{Sip, halves};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Addresses as IPv6, IPv4 mapped into it. A mapped address never arrives in an IPv6 packet: those are dropped.
@@ -15,7 +15,7 @@ pub(crate) struct Key {
 
 fn octets(address: IpAddr) -> [u8; 16] {
     match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V4(v4) => map(v4.octets()),
         IpAddr::V6(v6) => v6.octets(),
     }
 }
@@ -28,6 +28,31 @@ fn address(octets: [u8; 16]) -> IpAddr {
 impl Key {
     pub(crate) fn new(local: IpAddr, local_port: u16, remote: IpAddr, remote_port: u16) -> Self {
         Self { local: octets(local), remote: octets(remote), local_port, remote_port }
+    }
+
+    /// The ends of an arriving packet of IPv4, ports still missing.
+    #[inline]
+    pub(crate) fn between_v4(local: [u8; 4], remote: [u8; 4]) -> Self {
+        Self { local: map(local), remote: map(remote), local_port: 0, remote_port: 0 }
+    }
+
+    /// The same for IPv6.
+    #[inline]
+    pub(crate) fn between_v6(local: [u8; 16], remote: [u8; 16]) -> Self {
+        Self { local, remote, local_port: 0, remote_port: 0 }
+    }
+
+    /// The same ends with other ports.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_ports(self, local_port: u16, remote_port: u16) -> Self {
+        Self { local_port, remote_port, ..self }
+    }
+
+    /// Both addresses, the local one first: IPv6, or IPv4 mapped into it.
+    #[inline]
+    pub(crate) fn addresses(&self) -> (&[u8; 16], &[u8; 16]) {
+        (&self.local, &self.remote)
     }
 
     pub(crate) fn from_tuple(tuple: &FourTuple) -> Self {
@@ -57,31 +82,61 @@ impl Key {
         self.remote_port
     }
 
-    pub(crate) fn is_ipv6(&self) -> bool {
-        self.remote[..12] != [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+    /// Both ports in one word, the local one on top.
+    #[inline]
+    pub(crate) fn ports(&self) -> u32 {
+        u32::from(self.local_port) << 16 | u32::from(self.remote_port)
     }
 
-    /// Feeds a keyed hash with everything in it.
-    pub(crate) fn feed(&self, hasher: &mut impl Hasher) {
-        let ports = u32::from(self.local_port) << 16 | u32::from(self.remote_port);
-        if self.is_ipv6() {
-            hasher.write(&self.local);
-            hasher.write(&self.remote);
-            hasher.write_u32(ports);
-        } else {
-            let mut words = [0; 12];
-            words[..4].copy_from_slice(&self.local[12..]);
-            words[4..8].copy_from_slice(&self.remote[12..]);
-            words[8..].copy_from_slice(&ports.to_ne_bytes());
-            hasher.write(&words);
+    #[inline]
+    pub(crate) fn is_ipv6(&self) -> bool {
+        mapped(&self.remote).is_none()
+    }
+
+    /// Both IPv4 addresses as they stand in memory, the local one first; `None` for IPv6.
+    #[inline]
+    fn pair_v4(&self) -> Option<([u8; 4], [u8; 4])> {
+        Some((*self.local.last_chunk()?, mapped(&self.remote)?))
+    }
+
+    /// A keyed hash of everything in it: two words for IPv4, five for IPv6.
+    #[inline]
+    pub(crate) fn hash<const C: usize, const D: usize>(&self, sip: &Sip<C, D>) -> u64 {
+        let ports = u64::from(self.ports());
+        match self.pair_v4() {
+            Some((local, remote)) => {
+                let word = u64::from(u32::from_le_bytes(remote)) << 32 | u64::from(u32::from_le_bytes(local));
+                sip.hash([word], ports | 12 << 56)
+            }
+            None => {
+                let (local, remote) = (halves(&self.local), halves(&self.remote));
+                sip.hash([local.0, local.1, remote.0, remote.1], ports | 36 << 56)
+            }
         }
     }
+}
+
+/// An IPv4 address mapped into IPv6.
+#[inline]
+fn map([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}
+
+/// The IPv4 address inside a mapped one.
+#[inline]
+fn mapped(octets: &[u8; 16]) -> Option<[u8; 4]> {
+    let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] = *octets else { return None };
+    Some([a, b, c, d])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::Sip13;
     use alloc::string::ToString;
+    use core::hash::Hasher;
+    use proptest::prelude::*;
+    use siphasher::sip::SipHasher13;
 
     #[test]
     fn tuple_survives_the_key_in_both_families() {
@@ -90,6 +145,25 @@ mod tests {
             let key = Key::from_tuple(&tuple);
             assert_eq!(key.tuple(), tuple);
             assert_eq!(key.is_ipv6(), remote.to_string().starts_with('['));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hash_is_that_of_addresses_and_ports_in_order(secret: [u8; 16], v6: bool, local: [u8; 16], remote: [u8; 16], ports: (u16, u16)) {
+            let address = |octets: [u8; 16]| -> IpAddr {
+                if v6 { octets.into() } else { [octets[0], octets[1], octets[2], octets[3]].into() }
+            };
+            let octets = |address| match address {
+                IpAddr::V4(v4) => v4.octets().to_vec(),
+                IpAddr::V6(v6) => v6.octets().to_vec(),
+            };
+            let (local, remote) = (address(local), address(remote));
+            let words = [&octets(local)[..], &octets(remote), &ports.1.to_le_bytes(), &ports.0.to_le_bytes()].concat();
+            let mut other = SipHasher13::new_with_key(&secret);
+            other.write(&words);
+            let key = Key::new(local, ports.0, remote, ports.1);
+            prop_assert_eq!(key.hash(&Sip13::new(secret)), other.finish());
         }
     }
 }

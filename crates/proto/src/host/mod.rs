@@ -7,7 +7,7 @@
 //! - `passive`: LISTEN and half-open connections; `time_wait`: the table's duties
 //! - `settle`: the one place that changes a connection's phase, and tells the application
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
-//! - `output`: what leaves (D); `timeouts`: what is due
+//! - `output`, `emit`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
 //! - `shards`: several hosts that are one; `shard_map`: which of them owns what
 //! - `snapshot`: everything the host holds at one moment
@@ -15,6 +15,7 @@
 mod calls;
 mod datagrams;
 mod demux;
+mod emit;
 mod input;
 pub(crate) mod key;
 mod output;

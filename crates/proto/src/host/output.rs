@@ -4,13 +4,11 @@ use super::Host;
 use super::demux::Found;
 use super::key::Key;
 use crate::tcp::connection::Phase;
-use crate::tcp::sends::{Next, build, next_segment};
-use crate::tcp::seq::{SeqNum, octets};
+use crate::tcp::sends::{Next, build, next_segment, nothing_left};
+use crate::tcp::seq::SeqNum;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
-use crate::wire::checksum::Sum;
-use crate::wire::ip::{IpRepr, PROTOCOL_TCP, emit_header};
-use crate::wire::tcp::{self, Flags, Header, Timestamp};
-use crate::{Checksum, FourTuple, Instant, InterfaceId, State, Transmit};
+use crate::wire::tcp::{Flags, Header, Timestamp};
+use crate::{FourTuple, Instant, InterfaceId, State, Transmit};
 use alloc::collections::VecDeque;
 use core::num::NonZeroU16;
 
@@ -20,9 +18,6 @@ const CONTROL_MAX: usize = 16_384;
 const CONTROL_KEPT: usize = 256;
 /// The largest IP packet.
 const PACKET_MAX: u32 = 65_535;
-/// Hops a packet of ours may take (RFC 9293 MUST-49 asks for a configurable 60 or more; Linux: `ip_default_ttl`).
-const HOP_LIMIT: u8 = 64;
-
 /// A segment that belongs to no connection's stream of text: SYN-ACK, RST, an ACK from TIME-WAIT.
 #[derive(Clone, Debug)]
 pub(super) struct Control {
@@ -31,6 +26,17 @@ pub(super) struct Control {
     pub(super) header: Header,
     /// The state before it, for those who watch.
     pub(super) before: State,
+}
+
+/// What a connection did with its turn to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    /// It had nothing to send.
+    Nothing,
+    /// A segment, and it may have more.
+    Sent,
+    /// A segment, and nothing is left.
+    SentLast,
 }
 
 impl Host {
@@ -82,15 +88,18 @@ impl Host {
                 let after = self.shown_after(&control.key, control.before);
                 self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
             }
-            self.emit(&control.key, control.interface, &control.header, 0, out);
+            self.emit(&control.key, control.interface, &control.header, out);
             return true;
         }
         while let Some(&index) = self.dirty.front() {
-            if self.transmit_connection(now, index, out) {
+            let turn = self.transmit_connection(now, index, out);
+            if turn != Turn::Sent {
+                self.dirty.pop_front();
+            }
+            if turn != Turn::Nothing {
                 self.counters.frames_out += 1;
                 return true;
             }
-            self.dirty.pop_front();
             if let Some(connection) = self.connections.get_mut(index) {
                 connection.dirty = false;
             }
@@ -99,84 +108,55 @@ impl Host {
         false
     }
 
-    fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> bool {
+    /// The next segment of a connection. After [`Turn::SentLast`] it is clean and its timer armed.
+    fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
         let pressed = self.pressed();
-        let Some(connection) = self.connections.get_mut(index) else { return false };
+        let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
         let (key, interface) = (connection.key, connection.interface);
         // A device that cuts frames completes their checksums; one that says otherwise is not believed.
         let config = self.interfaces.config(interface);
         let offload = config.segmentation_offload && config.checksum_offload;
-        let (header, segment_size) = match &mut connection.phase {
-            Phase::Over(_) => return false,
+        let (header, segment_size, last) = match &mut connection.phase {
+            Phase::Over(_) => return Turn::Nothing,
             Phase::Opening(opening) => {
                 if !opening.syn_due {
-                    return false;
+                    return Turn::Nothing;
                 }
                 let ts_val = opening.ts_val(now);
-                (opening.build_syn(now, ts_val), None)
+                (opening.build_syn(now, ts_val), None, true)
             }
             Phase::Synchronized(tcb) => {
                 let mss = u32::from(tcb.snd.mss);
                 let text_max = if offload { (PACKET_MAX - 120) / mss * mss } else { mss };
-                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else { return false };
+                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else {
+                    return Turn::Nothing;
+                };
                 let retransmits = tcb.retransmits();
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
                 self.counters.retransmits += u64::from(tcb.retransmits() - retransmits);
-                (header, NonZeroU16::new(tcb.snd.mss))
+                (header, NonZeroU16::new(tcb.snd.mss), nothing_left(tcb))
             }
         };
+        if last {
+            connection.dirty = false;
+            let deadline = connection.next_deadline();
+            if connection.armed.add(deadline) {
+                self.wheel.arm(Found::Connection(index).pack(), deadline);
+            }
+        }
         if self.tracing {
             let after = connection.state();
             let before = core::mem::replace(&mut connection.shown, after);
             let tuple = key.tuple();
             self.trace_frame(now, Direction::Out, Some(tuple), before, after, None);
         }
-        let text_len = out.text_len();
-        self.emit(&key, interface, &header, text_len, out);
+        self.emit(&key, interface, &header, out);
         if let Some(size) = segment_size
-            && text_len > usize::from(size.get())
+            && out.text_len() > usize::from(size.get())
         {
             out.segment_size = Some(size);
         }
-        true
-    }
-
-    /// Writes IP and TCP headers in front of the text that is already in `out`.
-    fn emit(&self, key: &Key, interface: InterfaceId, header: &Header, text_len: usize, out: &mut Transmit) {
-        out.interface = interface;
-        let header_len = tcp::HEADER_LEN + header.options.wire_len();
-        let (source, destination) = (key.local(), key.remote());
-        let repr = IpRepr {
-            source,
-            destination,
-            protocol: PROTOCOL_TCP,
-            payload_len: header_len + text_len,
-            hop_limit: HOP_LIMIT,
-            ecn: 0,
-            identification: 0,
-            dont_fragment: true,
-        };
-        emit_header(&repr, &mut out.header);
-        let start = out.header.len();
-        let mut sum = Sum::pseudo_header(source, destination, PROTOCOL_TCP, octets(header_len + text_len));
-        let offload = self.interfaces.config(interface).checksum_offload;
-        let partial = if offload { sum.fold() } else { 0 };
-        let with_ports =
-            Header { source: key.local_port(), destination: key.remote_port(), ..header.clone() };
-        tcp::emit(&with_ports, partial, &mut out.header);
-        if offload {
-            let start = u16::try_from(start).unwrap_or(u16::MAX);
-            out.checksum = Checksum::Partial { start, offset: tcp::CHECKSUM_OFFSET };
-            return;
-        }
-        sum.add(out.header.get(start..).unwrap_or_default());
-        for slice in &out.text {
-            sum.add(slice);
-        }
-        let field = start + usize::from(tcp::CHECKSUM_OFFSET);
-        if let Some(place) = out.header.get_mut(field..field + 2) {
-            place.copy_from_slice(&sum.finish().to_be_bytes());
-        }
+        if last { Turn::SentLast } else { Turn::Sent }
     }
 
     /// The connection may have something to send.

@@ -70,10 +70,13 @@ impl Host {
         };
         let resend_at = half_open.resend_at;
         let (index, _) = self.half_open.insert(half_open);
-        if let Some(covered) = covered {
-            self.cover(key, covered.found);
+        match covered {
+            Some(covered) => self.cover(key, covered.found, index),
+            None => {
+                let hash = self.demux.hash(key);
+                self.own(hash, Found::HalfOpen(index));
+            }
         }
-        self.own(key, Found::HalfOpen(index));
         self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
@@ -178,7 +181,6 @@ impl Host {
         listening.half_open = listening.half_open.saturating_sub(1);
         let mut tcb = Tcb::new(&agreed, &listening.config, now);
         tcb.measure_handshake(&agreed, since, now);
-        self.disown(&key, Found::HalfOpen(index));
         self.half_open.remove(index);
         if covers {
             self.remove_covered(&key);
@@ -186,7 +188,8 @@ impl Host {
         let phase = Phase::Synchronized(tcb);
         let (connection, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::SynReceived));
-        self.own(&key, Found::Connection(connection));
+        let hash = self.demux.hash(&key);
+        self.hand_over(hash, Found::HalfOpen(index), Found::Connection(connection));
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.accept_queue.push_back(ConnectionId { index: connection, generation });
         }
@@ -219,12 +222,16 @@ impl Host {
     pub(super) fn drop_half_open(&mut self, now: Instant, index: u32) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let (key, listener, covers) = (half_open.key, half_open.listener, half_open.covers_time_wait);
-        self.disown(&key, Found::HalfOpen(index));
         self.half_open.remove(index);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open = listening.half_open.saturating_sub(1);
         }
-        let after = if covers && self.uncover(&key) { State::TimeWait } else { State::Listen };
+        let after = if covers && self.uncover(&key, index) {
+            State::TimeWait
+        } else {
+            self.disown(&key, Found::HalfOpen(index));
+            State::Listen
+        };
         self.trace_state(now, &key, State::SynReceived, after);
     }
 

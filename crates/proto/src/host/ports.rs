@@ -3,9 +3,8 @@
 use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
-use core::hash::Hasher;
+use crate::sip::Sip24;
 use core::net::IpAddr;
-use siphasher::sip::SipHasher24;
 
 /// Counters of the double-hash algorithm: a power of two.
 const COUNTERS: usize = 64;
@@ -14,7 +13,7 @@ const COUNTERS: usize = 64;
 /// destination, and moves on with each connect.
 #[derive(Clone)]
 pub(super) struct Ports {
-    offset: SipHasher24,
+    offset: Sip24,
     counters: [u16; COUNTERS],
 }
 
@@ -29,9 +28,7 @@ impl Host {
     pub(super) fn ephemeral_port(&mut self, local: IpAddr, remote: IpAddr, remote_port: u16) -> Option<u16> {
         let (first, last) = (*self.config.ephemeral_ports.start(), *self.config.ephemeral_ports.end());
         let count = u32::from(last.checked_sub(first)?) + 1;
-        let mut hasher = self.ports.offset;
-        Key::new(local, 0, remote, remote_port).feed(&mut hasher);
-        let hash = hasher.finish();
+        let hash = Key::new(local, 0, remote, remote_port).hash(&self.ports.offset);
         let counter = usize::try_from(hash >> 58).unwrap_or(0) % COUNTERS;
         let start = u32::try_from(hash & 0xffff_ffff).unwrap_or(0) % count;
         for _ in 0..count {

@@ -31,10 +31,10 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         key: &Key,
-        found: Option<Found>,
+        hash: u64,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
-        match found {
+        match self.find_hashed(hash, key) {
             Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
             Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, seg),
             Some(found) => self.time_wait_segment(now, interface, key, found, seg),

@@ -23,7 +23,6 @@ use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State}
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use arrayvec::ArrayVec;
 use core::net::SocketAddr;
 
 /// A frame on its way to another host of the group. Carried from [`Host::poll_stray`] to [`Host::handle_strays`] of
@@ -71,29 +70,26 @@ struct Shard {
     /// Where the circle of the stray in hand ends; `None` for a frame that landed here.
     home: Option<u16>,
     strays: VecDeque<Stray>,
-    /// Tuples given up but not yet struck from the directory: what changes from half-open to connection to TIME-WAIT
-    /// is owned all the while, and the others must never read that it is not.
-    leaving: ArrayVec<u32, 4>,
 }
 
 impl Membership {
     /// A tuple of this hash is owned from now on.
-    pub(super) fn enter(&mut self, hash: u64) {
-        let Some(shard) = &mut self.0 else { return };
-        let slot = slot(hash);
-        match shard.leaving.iter().position(|leaving| *leaving == slot) {
-            Some(at) => drop(shard.leaving.remove(at)),
-            None => shard.map.add(shard.index, slot),
+    pub(super) fn enter(&self, hash: u64) {
+        if let Some(shard) = &self.0 {
+            shard.map.add(shard.index, slot(hash));
         }
     }
 
     /// A tuple of this hash is owned no more.
-    pub(super) fn leave(&mut self, hash: u64) {
-        let Some(shard) = &mut self.0 else { return };
-        if shard.leaving.is_full() {
-            shard.map.subtract(shard.index, shard.leaving.remove(0));
+    pub(super) fn leave(&self, hash: u64) {
+        if let Some(shard) = &self.0 {
+            shard.map.subtract(shard.index, slot(hash));
         }
-        shard.leaving.push(slot(hash));
+    }
+
+    /// Whether there are other hosts that a frame could be for.
+    pub(super) fn has_others(&self) -> bool {
+        self.0.is_some()
     }
 
     /// The position of this host among the others.
@@ -131,8 +127,7 @@ impl Host {
     /// [`Host::handle_frames`] and [`Host::handle_strays`]. A clone of the host is alone again.
     pub fn join(&mut self, map: Arc<ShardMap>, index: u16) {
         self.config.ephemeral_ports = map.ports(index);
-        let (strays, leaving) = (VecDeque::new(), ArrayVec::new());
-        self.shard = Membership(Some(Box::new(Shard { map, index, home: None, strays, leaving })));
+        self.shard = Membership(Some(Box::new(Shard { map, index, home: None, strays: VecDeque::new() })));
     }
 
     /// The next frame for another host of the group.
@@ -184,7 +179,7 @@ impl Host {
     }
 
     /// Gives a frame that found nothing here to another host. False: there is none, it is answered here.
-    pub(super) fn hand_over(&mut self, interface: InterfaceId, frame: &Frame, sought: Sought<'_>) -> bool {
+    pub(super) fn pass_on(&mut self, interface: InterfaceId, frame: &Frame, sought: Sought<'_>) -> bool {
         let Some(shard) = &self.shard.0 else { return false };
         let (to, home) = match sought {
             Sought::Tuple(key) => match shard.next_to_ask(self.demux.hash(key)) {
@@ -220,7 +215,7 @@ impl Host {
         tuple: &FourTuple,
     ) -> bool {
         let key = Key::from_tuple(tuple);
-        self.find(&key).is_none() && self.hand_over(interface, frame, Sought::Tuple(&key))
+        self.find(&key).is_none() && self.pass_on(interface, frame, Sought::Tuple(&key))
     }
 
     /// Whether another host may own a tuple: a port that makes it so is better not taken.

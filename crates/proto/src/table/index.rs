@@ -64,6 +64,16 @@ impl Index {
         }
     }
 
+    /// Puts another reference in the place of one that is here, under the same hash.
+    pub(crate) fn replace(&mut self, hash: u64, old: u32, new: u32) {
+        let at = self.table_of(hash);
+        if let Some(table) = self.tables.get_mut(at)
+            && let Some(value) = table.find_mut(hash, |value| *value == old)
+        {
+            *value = new;
+        }
+    }
+
     /// Takes a reference out.
     pub(crate) fn remove(&mut self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         let at = self.table_of(hash);

@@ -101,6 +101,14 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The value at `index` and its generation.
+    pub(crate) fn entry_mut(&mut self, index: u32) -> Option<(u32, &mut T)> {
+        match self.slots.get_mut(index)? {
+            Slot { generation, tenant: Tenant::Value(value) } => Some((*generation, value)),
+            _ => None,
+        }
+    }
+
     /// The generation of the value at `index`.
     pub(crate) fn generation(&self, index: u32) -> Option<u32> {
         let slot = self.slots.get(index)?;

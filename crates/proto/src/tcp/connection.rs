@@ -109,6 +109,21 @@ impl Connection {
         }
     }
 
+    /// It has ended while the application holds it: what can still be read stays. How many octets that pins.
+    pub(crate) fn end(&mut self, reason: CloseReason) -> usize {
+        let info = self.info();
+        let (recv, complete) = match &mut self.phase {
+            Phase::Synchronized(tcb) => (
+                tcb.recv.take().and_then(|recv| recv.into_leftover()).map(Box::new),
+                !tcb.halves.may_receive(),
+            ),
+            _ => (None, false),
+        };
+        let kept = recv.as_ref().map_or(0, |recv| recv.charged());
+        self.phase = Phase::Over(Over { reason, recv, complete, info });
+        kept
+    }
+
     /// The state's name, for people.
     pub(crate) fn state(&self) -> State {
         match &self.phase {
@@ -149,18 +164,21 @@ impl Connection {
 mod tests {
     use super::*;
 
+    /// What the memory figures in docs/performance stand on.
     #[test]
-    fn sizes_are_what_the_memory_figures_say() {
-        extern crate std;
-        std::println!(
-            "connection {} phase {} tcb {} opening {} over {} timers {} armed {}",
-            size_of::<Connection>(),
-            size_of::<Phase>(),
-            size_of::<Tcb>(),
-            size_of::<Opening>(),
-            size_of::<Over>(),
-            size_of::<crate::tcp::timers::Timers>(),
-            size_of::<Armed>()
-        );
+    fn connection_is_at_most_248_octets_with_its_tcb_in_176() {
+        assert_eq!((size_of::<Tcb>(), size_of::<Phase>()), (176, 176));
+        assert!(size_of::<Connection>() <= 248, "{}", size_of::<Connection>());
+    }
+
+    #[test]
+    fn nested_deadlines_keep_the_nearest_and_the_farthest_entry() {
+        let at = Instant::from_millis;
+        let mut armed = Armed::default();
+        assert!(armed.add(at(7_200_000)) && !armed.add(at(7_200_001)));
+        assert!(armed.add(at(200)) && armed.add(at(40)));
+        assert!(!armed.take(at(200)), "forgotten: the far one and the nearest are kept");
+        assert!(armed.take(at(40)) && armed.take(at(7_200_000)));
+        assert!(armed.add(at(50)));
     }
 }

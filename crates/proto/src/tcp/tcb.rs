@@ -173,7 +173,7 @@ impl Tcb {
             rcv: ReceiveSpace { nxt: rcv_nxt, edge: rcv_nxt + agreed.rcv_wnd, last_ack_sent: rcv_nxt },
             halves: Halves::OPEN,
             timers: Timers::new(now, config.keepalive.as_ref()),
-            rtt: if agreed.syn_repeated { Rtt::after_repeated_syn() } else { Rtt::new() },
+            rtt: if agreed.syn_repeated { Rtt::after_repeated_syn(config) } else { Rtt::new(config) },
             congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
             timestamps: TimestampState {
                 recent: agreed.ts_recent.unwrap_or(0),

@@ -203,6 +203,9 @@ fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), Drop
     Ok(())
 }
 
+/// NOP, NOP, and kind and length of a timestamp.
+const TIMESTAMP: u32 = 0x0101_080a;
+
 impl Options {
     /// Octets they take on the wire, padded to whole words.
     pub fn wire_len(&self) -> usize {
@@ -225,61 +228,63 @@ impl Options {
         len
     }
 
-    fn emit(&self, out: &mut ArrayVec<u8, 128>) {
+    /// The words of a timestamp or of no option; `None` where there are others.
+    #[inline]
+    pub(super) fn only_timestamp(&self) -> Option<Option<[u32; 3]>> {
+        let others =
+            self.mss.is_some() || self.window_scale.is_some() || self.sack_permitted || !self.sack.is_empty();
+        (!others).then(|| self.timestamp.map(|ts| [TIMESTAMP, ts.val, ts.ecr]))
+    }
+
+    /// The options as they stand on the wire, in words of 32 bits: at most 14.
+    pub(super) fn words(&self) -> ArrayVec<u32, 14> {
+        let mut words = ArrayVec::new();
         if let Some(mss) = self.mss {
-            let [a, b] = mss.to_be_bytes();
-            extend(out, &[2, 4, a, b]);
+            words.push(0x0204_0000 | u32::from(mss));
         }
         if let Some(shift) = self.window_scale {
-            extend(out, &[1, 3, 3, shift]);
+            words.push(0x0103_0300 | u32::from(shift));
         }
         match (self.timestamp, self.sack_permitted) {
-            (Some(ts), sack_permitted) => {
-                let mut octets = [1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0];
-                if sack_permitted {
-                    octets[..2].copy_from_slice(&[4, 2]);
-                }
-                octets[4..8].copy_from_slice(&ts.val.to_be_bytes());
-                octets[8..].copy_from_slice(&ts.ecr.to_be_bytes());
-                extend(out, &octets);
-            }
-            (None, true) => extend(out, &[1, 1, 4, 2]),
+            (Some(ts), true) => words.extend([0x0402_080a, ts.val, ts.ecr]),
+            (Some(ts), false) => words.extend([TIMESTAMP, ts.val, ts.ecr]),
+            (None, true) => words.push(0x0101_0402),
             (None, false) => {}
         }
         if let Ok(count) = u8::try_from(self.sack.len())
             && count > 0
         {
-            extend(out, &[1, 1, 5, 2 + 8 * count]);
+            words.push(0x0101_0502 + 8 * u32::from(count));
             for (left, right) in &self.sack {
-                extend(out, &left.0.to_be_bytes());
-                extend(out, &right.0.to_be_bytes());
+                words.extend([left.0, right.0]);
             }
         }
+        words
     }
 }
 
-/// Appends what fits; the capacity of a frame's header is never exceeded by what this module emits.
-fn extend(out: &mut ArrayVec<u8, 128>, octets: &[u8]) {
-    let fits = out.try_extend_from_slice(octets);
-    debug_assert!(fits.is_ok(), "a header never exceeds 128 octets");
+impl Header {
+    /// The fixed words of a header of `len` octets: ports, sequence, acknowledgment, offset with flags and window, and
+    /// the urgent pointer below a checksum of zero.
+    #[inline]
+    pub(super) fn words(&self, ports: u32, len: usize) -> [u32; 5] {
+        // A header has at most 15 words.
+        let offset = u8::try_from(len / 4).unwrap_or(15) & 15;
+        let flags = u32::from(offset) << 28 | u32::from(self.flags.0) << 16 | u32::from(self.wnd);
+        [ports, self.seq.0, self.ack.0, flags, u32::from(self.urgent)]
+    }
 }
 
 /// Appends the header with `checksum` in its field to `out`. `header.len` is not read: the options decide it.
 pub fn emit(header: &Header, checksum: u16, out: &mut ArrayVec<u8, 128>) {
-    let len = HEADER_LEN + header.options.wire_len();
-    let words = u8::try_from(len / 4).unwrap_or(15);
-    let mut fixed = [0; HEADER_LEN];
-    fixed[0..2].copy_from_slice(&header.source.to_be_bytes());
-    fixed[2..4].copy_from_slice(&header.destination.to_be_bytes());
-    fixed[4..8].copy_from_slice(&header.seq.0.to_be_bytes());
-    fixed[8..12].copy_from_slice(&header.ack.0.to_be_bytes());
-    fixed[12] = words << 4;
-    fixed[13] = header.flags.0;
-    fixed[14..16].copy_from_slice(&header.wnd.to_be_bytes());
-    fixed[16..18].copy_from_slice(&checksum.to_be_bytes());
-    fixed[18..20].copy_from_slice(&header.urgent.to_be_bytes());
-    extend(out, &fixed);
-    header.options.emit(out);
+    let options = header.options.words();
+    let ports = u32::from(header.source) << 16 | u32::from(header.destination);
+    let mut fixed = header.words(ports, HEADER_LEN + 4 * options.len());
+    fixed[4] |= u32::from(checksum) << 16;
+    for word in fixed.iter().chain(&options) {
+        let fits = out.try_extend_from_slice(&word.to_be_bytes());
+        debug_assert!(fits.is_ok(), "a header never exceeds 128 octets");
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,14 @@
 use crate::Instant;
 use crate::host::key::Key;
 use crate::secret::{Purpose, Secret};
+use crate::sip::Sip24;
 use crate::tcp::seq::SeqNum;
-use core::hash::Hasher;
-use siphasher::sip::SipHasher24;
 
 /// Makes the numbers of a connection that outsiders must not guess.
 #[derive(Clone)]
 pub(crate) struct Numbers {
-    isn: SipHasher24,
-    offset: SipHasher24,
+    isn: Sip24,
+    offset: Sip24,
 }
 
 impl Numbers {
@@ -21,19 +20,14 @@ impl Numbers {
 
     /// ISN = M + F(tuple, secret), M a clock of four microseconds (RFC 9293 MUST-8, SHLD-1).
     pub(crate) fn initial_sequence(&self, key: &Key, now: Instant) -> SeqNum {
-        SeqNum(low_bits(keyed(self.isn, key)).wrapping_add(low_bits(now.as_micros() / 4)))
+        SeqNum(low_bits(key.hash(&self.isn)).wrapping_add(low_bits(now.as_micros() / 4)))
     }
 
     /// What is added to the millisecond clock of a tuple's timestamps: the same for every connection of the tuple, so
     /// that a later one is newer (RFC 6191).
     pub(crate) fn timestamp_offset(&self, key: &Key) -> u32 {
-        low_bits(keyed(self.offset, key))
+        low_bits(key.hash(&self.offset))
     }
-}
-
-fn keyed(mut hasher: SipHasher24, key: &Key) -> u64 {
-    key.feed(&mut hasher);
-    hasher.finish()
 }
 
 #[expect(

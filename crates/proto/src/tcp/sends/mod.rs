@@ -92,6 +92,22 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
     Next::Nothing(blocked)
 }
 
+/// Whether [`next_segment`] would find nothing for the simple reason that all is sent. Spares asking it.
+pub(crate) fn nothing_left(tcb: &mut Tcb) -> bool {
+    let timers = &tcb.timers;
+    let acks = timers.ack_due == AckDue::Now || timers.duplicate_acks > 0;
+    let owed = acks || timers.probe_due || timers.keepalive_due;
+    if owed || tcb.rare().is_some() {
+        return false;
+    }
+    let fin_place = u32::from(tcb.halves.fin_outstanding());
+    let nothing = tcb.snd.nxt == tcb.text_end() + fin_place;
+    if nothing {
+        tcb.cwnd_limited = false;
+    }
+    nothing
+}
+
 fn retransmission(tcb: &Tcb, text_max: u32) -> Option<Plan> {
     let (seq, lost) = tcb.lost()?;
     if tcb.snd.wnd == 0 {
