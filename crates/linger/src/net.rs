@@ -20,7 +20,7 @@ use std::time::Duration;
 /// TIME-WAITs and ends by itself.
 #[derive(Clone, Debug)]
 pub struct Net {
-    shards: Arc<Shards>,
+    pub(crate) shards: Arc<Shards>,
     /// The shard that connects go to; in turn where none is named.
     at: Option<usize>,
 }

@@ -58,3 +58,51 @@ impl Shards {
         Some(self.handles.iter().find(has_it).unwrap_or(of_port))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Net;
+    use linger_device::{Capabilities, Channel};
+    use linger_proto::{InterfaceConfig, Transmit};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// The lock of one shard is held throughout, and nobody polls its driver: another shard does not notice.
+    #[test]
+    fn shard_whose_lock_is_held_for_ever_delays_no_other() {
+        let able = Capabilities { mtu: 1500, checksum_offload: true, segmentation_offload: true };
+        let (near, far) = Channel::fan(2, 64, able, |_: &Transmit| 1);
+        let ours =
+            InterfaceConfig { addresses: vec![([10, 0, 0, 1].into(), 24)], ..InterfaceConfig::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        let runtime = runtime.expect("a thread");
+        let _runtime = runtime.enter();
+        let (net, mut drivers) = Net::builder().queues(near, ours).build_shards().expect("entropy");
+        let peer = Net::builder().address(far, [10, 0, 0, 2], 24).spawn().expect("inside a runtime");
+        let listener = runtime.block_on(net.listen(([10, 0, 0, 1], 80))).expect("free");
+        let theirs = runtime.block_on(peer.listen(([10, 0, 0, 2], 81))).expect("free");
+        let part = listener.into_shards().remove(1);
+        runtime.spawn(drivers.remove(1));
+        let held = net.shards.at(0).lock();
+        runtime.block_on(async {
+            for _ in 0..10 {
+                let (ours, other) = tokio::join!(part.accept(), peer.connect(part.local_addr()));
+                let connect = net.on_shard(1);
+                let (called, taken) = tokio::join!(connect.connect(theirs.local_addr()), theirs.accept());
+                for (mut ours, mut other) in [
+                    (ours.expect("accepted").0, other.expect("connected")),
+                    (called.expect("connected"), taken.expect("accepted").0),
+                ] {
+                    let mut text = [0; 5];
+                    other.write_all(b"hello").await.expect("open");
+                    ours.read_exact(&mut text).await.expect("open");
+                    ours.write_all(&text).await.expect("open");
+                    other.read_exact(&mut text).await.expect("open");
+                    assert_eq!(tokio::join!(ours.close(), other.close()), (Ok(()), Ok(())));
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        drop(held);
+    }
+}
