@@ -127,7 +127,6 @@ impl<T> Slab<T> {
     /// Reads a word of the slot, so that the slot is in the cache when its value is needed. Call it for a whole batch
     /// before the first use: then the misses overlap. The word means nothing; use the sum of them for something, lest the
     /// compiler leaves the reads out. Any `index` will do.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) fn touch(&self, index: u32) -> u32 {
         self.slots.get(index).map_or(0, |slot| slot.generation)

@@ -283,7 +283,6 @@ impl<A: Copy> TimeWaitTable<A> {
     /// Reads a word of the record, so that it is in the cache when it is needed. Call it for a whole batch before the
     /// first use: then the misses overlap. The word means nothing; use the sum of them for something, lest the compiler
     /// leaves the reads out. Any `index` will do.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) fn touch(&self, index: u32) -> u32 {
         self.records.get(index).map_or(0, |record| record.expires_ms)
@@ -394,7 +393,6 @@ impl<A: Copy> TimeWaitTable<A> {
     }
 
     /// When the next record expires; the end of time when there is none.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) const fn next_or_never(&self) -> Instant {
         Instant::from_nanos(self.next)

@@ -87,17 +87,12 @@ impl Index {
         }
     }
 
-    /// For each hash a reference that is probably its own, [`NIL`] where there is none; no object is looked at.
+    /// The reference that is probably the one of this hash, [`NIL`] where there is none; no object is looked at.
     ///
     /// For look-ups ahead of use: the misses of the cache overlap, which those of one [`Self::find`] after another cannot.
     /// It is right but for the few references that share a tag or lie in a later line.
-    #[allow(dead_code, reason = "until the host works in batches")]
-    pub(crate) fn candidates<const N: usize>(&self, hashes: &[u64; N]) -> [u32; N] {
-        hashes.map(|hash| self.candidate(hash))
-    }
-
     #[inline]
-    fn candidate(&self, hash: u64) -> u32 {
+    pub(crate) fn candidate(&self, hash: u64) -> u32 {
         let Some(block) = self.blocks.get(self.block_of(hash)) else { return NIL };
         let tag = tag_of(hash);
         let Some(line) = block.lines.get(home(tag, block.lines.len())) else { return NIL };
