@@ -68,6 +68,13 @@ impl Index {
         self.len
     }
 
+    /// All memory, as an allocator is asked for it.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        let lines: usize = self.blocks.iter().map(|block| size_of_val(&*block.lines)).sum();
+        lines + self.blocks.capacity() * size_of::<Block>()
+    }
+
     /// What growing has cost so far.
     pub(crate) const fn growth(&self) -> Growth {
         self.growth
