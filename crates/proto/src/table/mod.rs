@@ -20,4 +20,4 @@ pub(crate) mod wheel;
 pub(crate) const NIL: u32 = u32::MAX;
 
 #[cfg(test)]
-mod scale;
+mod tests;
