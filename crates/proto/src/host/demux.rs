@@ -3,11 +3,14 @@
 use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
+use crate::sip::Sip13;
 use crate::table::growth::Growth;
 use crate::table::index::Index;
-use core::hash::Hasher;
-use core::net::IpAddr;
-use siphasher::sip::SipHasher13;
+use crate::table::slab::Slab;
+use crate::tcp::connection::Connection;
+use crate::tcp::opening::half_open::HalfOpen;
+use crate::tcp::time_wait::TimeWaitTable;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A reference into one of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,10 +45,26 @@ impl Found {
     }
 }
 
+/// The tuple of an object in one of these tables.
+fn key_in(
+    connections: &Slab<Connection>,
+    half_open: &Slab<HalfOpen>,
+    time_wait_4: &TimeWaitTable<Ipv4Addr>,
+    time_wait_6: &TimeWaitTable<Ipv6Addr>,
+    found: Found,
+) -> Option<Key> {
+    match found {
+        Found::Connection(index) => connections.get(index).map(|connection| connection.key),
+        Found::HalfOpen(index) => half_open.get(index).map(|half_open| half_open.key),
+        Found::TimeWait4(index) => time_wait_4.get(index).map(super::time_wait::key),
+        Found::TimeWait6(index) => time_wait_6.get(index).map(super::time_wait::key),
+    }
+}
+
 /// The index over all three tables: at most one object for a tuple.
 #[derive(Clone)]
 pub(super) struct Demux {
-    hasher: SipHasher13,
+    hasher: Sip13,
     index: Index,
 }
 
@@ -54,44 +73,58 @@ impl Demux {
         Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
     }
 
-    pub(super) const fn growth(&self) -> Growth {
-        self.index.growth()
+    /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        key.hash(&self.hasher)
     }
 
-    fn hash(&self, key: &Key) -> u64 {
-        let mut hasher = self.hasher;
-        key.feed(&mut hasher);
-        hasher.finish()
+    pub(super) const fn growth(&self) -> Growth {
+        self.index.growth()
     }
 }
 
 impl Host {
     /// The tuple of an object in a table.
     fn key_of(&self, found: Found) -> Option<Key> {
+        key_in(&self.connections, &self.half_open, &self.time_wait_4, &self.time_wait_6, found)
+    }
+
+    /// Whether `found` has this tuple.
+    fn has_key(&self, found: Found, key: &Key) -> bool {
         match found {
-            Found::Connection(index) => self.connections.get(index).map(|connection| connection.key),
-            Found::HalfOpen(index) => self.half_open.get(index).map(|half_open| half_open.key),
-            Found::TimeWait4(index) => self.time_wait_4.get(index).map(super::time_wait::key),
-            Found::TimeWait6(index) => self.time_wait_6.get(index).map(super::time_wait::key),
+            Found::Connection(index) => {
+                self.connections.get(index).is_some_and(|connection| connection.key == *key)
+            }
+            Found::HalfOpen(index) => {
+                self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
+            }
+            found => self.key_of(found) == Some(*key),
         }
     }
 
     /// Who owns this tuple.
     pub(super) fn find(&self, key: &Key) -> Option<Found> {
-        let hash = self.demux.hash(key);
-        let packed =
-            self.demux.index.find(hash, |packed| self.key_of(Found::unpack(packed)) == Some(*key))?;
-        Some(Found::unpack(packed))
+        self.find_hashed(self.demux.hash(key), key)
     }
 
-    /// Makes `found` the owner of its tuple.
-    pub(super) fn own(&mut self, key: &Key, found: Found) {
-        let hash = self.demux.hash(key);
-        let mut index = core::mem::take(&mut self.demux.index);
+    /// Who owns this tuple, whose hash is known.
+    pub(super) fn find_hashed(&self, hash: u64, key: &Key) -> Option<Found> {
+        self.demux.index.find(hash, |packed| self.has_key(Found::unpack(packed), key)).map(Found::unpack)
+    }
+
+    /// Makes `found` the owner of its tuple, which nobody owns.
+    pub(super) fn own(&mut self, hash: u64, found: Found) {
+        let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
+        let Demux { hasher, index } = demux;
         index.insert(hash, found.pack(), |packed| {
-            self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
+            let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
+            key.map_or(0, |key| key.hash(hasher))
         });
-        self.demux.index = index;
+    }
+
+    /// The tuple of `from` belongs to `to` from now on.
+    pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
+        self.demux.index.replace(hash, from.pack(), to.pack());
     }
 
     /// `found` owns its tuple no more.

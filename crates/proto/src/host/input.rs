@@ -4,16 +4,16 @@ use super::key::Key;
 use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::octets;
 use crate::trace::Direction;
-use crate::wire::checksum::Sum;
+use crate::wire::address::Address;
 use crate::wire::ip::{
-    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP,
+    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP, Plain,
+    plain_v4, plain_v6,
 };
-use crate::wire::tcp;
-use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State};
-use bytes::{Buf, Bytes};
+use crate::{DropReason, FourTuple, Frame, Instant, InterfaceId, State};
+use bytes::Bytes;
 use core::net::IpAddr;
+use core::ops::Range;
 
 /// What a frame was, for those who watch.
 #[derive(Clone, Copy, Default)]
@@ -53,6 +53,44 @@ impl Host {
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
+        let (ends, place, frame) = match self.plain(&frame.bytes) {
+            Some((ends, place)) => (ends, place, frame),
+            None => match self.handle_unusual(now, interface, frame)? {
+                Some(tcp) => tcp,
+                None => return Ok(()),
+            },
+        };
+        let checksum = frame.checksum;
+        let mut segment = Segment::unread(frame);
+        let key = segment.read(place, ends, checksum)?;
+        if self.tracing {
+            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
+        }
+        let hash = self.demux.hash(&key);
+        self.handle_segment(now, interface, &key, hash, &mut segment)
+    }
+
+    /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
+    /// [`Host::handle_unusual`] makes; `None` for all others, which take that way.
+    #[inline]
+    pub(super) fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
+        if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
+            let ends = Key::between(Address::v4(destination), Address::v4(source));
+            return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
+        }
+        let Plain { source, destination, segment } = plain_v6(bytes)?;
+        let ends = Key::between(Address::v6(destination), Address::v6(source));
+        self.interfaces.takes_v6(source, destination).then_some((ends, segment))
+    }
+
+    /// Any packet at all. What is left to do is a TCP segment: its ends, its place, and the frame that it lies in.
+    #[inline(never)]
+    pub(super) fn handle_unusual(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        frame: Frame,
+    ) -> Result<Option<(Key, Range<usize>, Frame)>, DropReason> {
         let packet = match ip::parse(&frame.bytes) {
             Ok(packet) => packet,
             Err(reason) => {
@@ -69,15 +107,15 @@ impl Host {
             return Err(DropReason::IpSource);
         }
         if packet.fragment.is_none() {
-            return self.handle_packet(now, interface, &packet, frame, seen);
+            return self.handle_packet(now, interface, &packet, frame);
         }
         let whole = self.reassembly.handle(now, &packet, &frame.bytes);
         for _ in 0..self.reassembly.take_evicted() {
             self.counters.drops.add(DropReason::FragmentLimit);
         }
-        let Some(whole) = whole? else { return Ok(()) };
+        let Some(whole) = whole? else { return Ok(None) };
         let packet = ip::parse(&whole)?;
-        self.handle_packet(now, interface, &packet, Frame::from(whole), seen)
+        self.handle_packet(now, interface, &packet, Frame::from(whole))
     }
 
     fn handle_packet(
@@ -86,14 +124,16 @@ impl Host {
         interface: InterfaceId,
         packet: &IpPacket,
         frame: Frame,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
+    ) -> Result<Option<(Key, Range<usize>, Frame)>, DropReason> {
         match packet.protocol {
-            PROTOCOL_TCP => self.handle_tcp(now, interface, packet, frame, seen),
+            PROTOCOL_TCP => {
+                let ends = Key::new(packet.destination, 0, packet.source, 0);
+                Ok(Some((ends, packet.payload.clone(), frame)))
+            }
             PROTOCOL_UDP => match self.udp.handle(packet, &frame.bytes, frame.checksum) {
                 Ok(id) => {
                     self.events.push_back(Event::Datagram(id));
-                    Ok(())
+                    Ok(None)
                 }
                 Err(reason) => {
                     if reason == DropReason::UdpNoPort {
@@ -111,7 +151,9 @@ impl Host {
                     Err(reason)
                 }
             },
-            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame.bytes),
+            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => {
+                self.handle_icmp(now, interface, packet, &frame.bytes).map(|()| None)
+            }
             // Nothing follows, as its sender says: there is nothing to report (RFC 8200 §4.7).
             PROTOCOL_NONE if packet.source.is_ipv6() => Err(DropReason::UnknownProtocol),
             _ => {
@@ -151,39 +193,6 @@ impl Host {
             _ => Ok(()),
         }
     }
-
-    fn handle_tcp(
-        &mut self,
-        now: Instant,
-        interface: InterfaceId,
-        packet: &IpPacket,
-        frame: Frame,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
-        let Frame { mut bytes, checksum, segment_size } = frame;
-        let frame_len = bytes.len();
-        let segment = bytes.get(packet.payload.clone()).ok_or(DropReason::IpTruncated)?;
-        if checksum == Checksum::Unknown && !checksum_fits(packet, segment) {
-            return Err(DropReason::TcpChecksum);
-        }
-        let header = tcp::parse(segment)?;
-        let key = Key::new(packet.destination, header.destination, packet.source, header.source);
-        if self.tracing {
-            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
-        }
-        bytes.truncate(packet.payload.end);
-        bytes.advance(packet.payload.start + header.len);
-        let mut segment =
-            Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
-        self.handle_segment(now, interface, &key, &mut segment)
-    }
-}
-
-/// A good checksum is one of the sum over everything, itself included (RFC 9293 MUST-3).
-fn checksum_fits(packet: &IpPacket, segment: &[u8]) -> bool {
-    let mut sum = Sum::pseudo_header(packet.source, packet.destination, PROTOCOL_TCP, octets(segment.len()));
-    sum.add(segment);
-    sum.finish() == 0
 }
 
 /// An IPv4 address inside an IPv6 packet: never on a wire, and in our tables it would pass for the IPv4 one.

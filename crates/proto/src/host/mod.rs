@@ -7,13 +7,14 @@
 //! - `passive`: LISTEN and half-open connections; `time_wait`: the table's duties
 //! - `settle`: the one place that changes a connection's phase, and tells the application
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
-//! - `output`: what leaves (D); `timeouts`: what is due
+//! - `output`, `emit`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
 //! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
 mod calls;
 mod datagrams;
 mod demux;
+mod emit;
 mod growth;
 mod input;
 pub(crate) mod key;
@@ -39,6 +40,7 @@ use crate::ip::reassembly::Reassembly;
 use crate::table::rate_limit::RateLimit;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::Connection;
 use crate::tcp::info::{State, TcpInfo};
@@ -79,6 +81,7 @@ pub struct Host {
     /// TIME-WAITs that a half-open connection covers, by tuple.
     covered: BTreeMap<key::Key, u32>,
     listeners: Slab<Listener>,
+    pools: Pools,
     ports_listening: BTreeMap<u16, Vec<u32>>,
     // What is due.
     wheel: Wheel,
@@ -115,6 +118,7 @@ impl Host {
             time_wait_acks: RateLimit::new(1000, 1000),
             covered: BTreeMap::new(),
             listeners: Slab::new(),
+            pools: Pools::default(),
             ports_listening: BTreeMap::new(),
             wheel: Wheel::new(),
             dirty: VecDeque::new(),

@@ -116,6 +116,13 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The value at `index` and its generation.
+    #[inline]
+    pub(crate) fn entry_mut(&mut self, index: u32) -> Option<(u32, &mut T)> {
+        let slot = self.slots.get_mut(index)?;
+        Some((slot.generation, slot.tenant.as_mut()?))
+    }
+
     /// The generation of the value at `index`.
     #[inline]
     pub(crate) fn generation(&self, index: u32) -> Option<u32> {

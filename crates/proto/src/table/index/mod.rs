@@ -130,7 +130,6 @@ impl Index {
     }
 
     /// Puts `new` in the place of the reference `old`, whose object lives on as another. False if `old` is not there.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) fn replace(&mut self, hash: u64, old: u32, new: u32) -> bool {
         let at = self.block_of(hash);

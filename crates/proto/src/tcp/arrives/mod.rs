@@ -21,6 +21,7 @@ mod urgent;
 pub(crate) use ack::acknowledges_our_syn;
 pub(crate) use sequence::acceptable as sequence_acceptable;
 
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::error::CloseReason;
 use crate::tcp::segment::Segment;
 use crate::tcp::tcb::{Tcb, millis32};
@@ -47,22 +48,32 @@ pub(crate) enum Stop {
 }
 
 /// Handles one segment; the order of the steps is RFC 9293's and matters.
-pub(crate) fn segment_arrives(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
-    sequence::check(tcb, now, seg)?;
+pub(crate) fn segment_arrives(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    seg: &mut Segment,
+) -> ControlFlow<Stop> {
+    sequence::check(tcb, pools, now, seg)?;
     reset::check(tcb, seg)?;
     syn::check(seg)?;
-    ack::process(tcb, now, seg)?;
+    ack::process(tcb, pools, now, seg)?;
     // Only now: a segment that anybody could have made is no sign of life.
     timers::peer_was_heard(tcb, now);
     urgent::process(tcb, seg);
-    text::process(tcb, now, seg)?;
+    text::process(tcb, pools, now, seg)?;
     fin::process(tcb, seg)
 }
 
 /// The steps after the fifth: for text and FIN that came with the end of a handshake.
-pub(crate) fn text_and_fin(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+pub(crate) fn text_and_fin(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    seg: &mut Segment,
+) -> ControlFlow<Stop> {
     urgent::process(tcb, seg);
-    text::process(tcb, now, seg)?;
+    text::process(tcb, pools, now, seg)?;
     fin::process(tcb, seg)
 }
 
@@ -75,12 +86,13 @@ const CHALLENGE_BURST_MS: u32 = 10 * CHALLENGE_INTERVAL_MS;
 pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
     let now_ms = millis32(now);
     // How far the account is overdrawn; a date in the past means not at all.
-    let ahead = tcb.challenge_at_ms.wrapping_sub(now_ms);
+    let rare = tcb.rare_mut();
+    let ahead = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(now_ms));
     let ahead = if ahead > u32::MAX / 2 { 0 } else { ahead };
     if ahead >= CHALLENGE_BURST_MS {
         return false;
     }
-    tcb.challenge_at_ms = now_ms.wrapping_add(ahead + CHALLENGE_INTERVAL_MS);
+    rare.challenge_at_ms = Some(now_ms.wrapping_add(ahead + CHALLENGE_INTERVAL_MS));
     true
 }
 

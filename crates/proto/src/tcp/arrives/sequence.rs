@@ -1,6 +1,7 @@
 //! First, check the sequence number; before it, the timestamp (RFC 9293 §3.10.7.4, RFC 7323 §5.3).
 
 use super::Stop;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
@@ -22,7 +23,7 @@ pub(crate) fn acceptable(rcv_nxt: SeqNum, rcv_wnd: u32, seg: &Segment) -> bool {
     }
 }
 
-pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+pub(super) fn check(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     let wnd = tcb.rcv.wnd();
     if seg.has(Flags::RST) {
         // An RST is judged by its number alone: neither its text nor its timestamp brings it into the window or keeps
@@ -49,7 +50,7 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
         if seg.len() == 0 && seg.seq + 1 == tcb.rcv.nxt {
             // A peer that does not know whether its probe of our window was taken stands one octet behind. When both
             // sides do, nobody would ever hear the other's ACK. It is dropped as the RFC wants it, but believed first.
-            super::ack::process(tcb, now, seg)?;
+            super::ack::process(tcb, pools, now, seg)?;
         }
         if seg.len() > 0 && seg.end() == tcb.rcv.nxt {
             // The last segment again, because our ACK was lost. Were the echo that of the first, the peer would measure
@@ -70,7 +71,7 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
 }
 
 fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
-    let Some(ts) = &tcb.ts else { return ControlFlow::Continue(()) };
+    let Some(ts) = tcb.ts() else { return ControlFlow::Continue(()) };
     match seg.timestamp() {
         // A peer that began anew without timestamps must hear the challenge of step four (RFC 5961 §4.2 [5961-5]).
         None if seg.has(Flags::SYN) => ControlFlow::Continue(()),
@@ -89,10 +90,11 @@ fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
 
 /// RFC 7323 §4.3: only a segment that covers Last.ACK.sent moves TS.Recent, so that delayed ACKs measure the whole delay.
 fn remember_timestamp(tcb: &mut Tcb, now: Instant, seg: &Segment) {
-    let (Some(ts), Some(theirs)) = (&mut tcb.ts, seg.timestamp()) else { return };
+    let last_ack_sent = tcb.rcv.last_ack_sent;
+    let (Some(ts), Some(theirs)) = (tcb.ts_mut(), seg.timestamp()) else { return };
     let newer = !SeqNum(theirs.val).before(SeqNum(ts.recent));
     let void = millis32(now).wrapping_sub(ts.recent_at_ms) > RECENT_VALID_MS;
-    if (newer || void) && seg.seq.at_or_before(ts.last_ack_sent) {
+    if (newer || void) && seg.seq.at_or_before(last_ack_sent) {
         ts.recent = theirs.val;
         ts.recent_at_ms = millis32(now);
     }

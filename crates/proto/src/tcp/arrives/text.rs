@@ -1,20 +1,25 @@
 //! Seventh, process the segment text (RFC 9293 §3.10.7.4).
 
 use super::Stop;
-use crate::tcp::buffer::recv::RecvBuffer;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
-use crate::tcp::tcb::{AckDue, Tcb};
+use crate::tcp::tcb::Tcb;
+use crate::tcp::timers::AckDue;
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
-use alloc::boxed::Box;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
 /// No acknowledgment is held back for half a second (RFC 9293 MUST-40).
 const DELAY_MAX: Duration = Duration::from_millis(499);
 
-pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+pub(super) fn process(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    seg: &mut Segment,
+) -> ControlFlow<Stop> {
     if seg.text.is_empty() || !tcb.halves.may_receive() {
         return ControlFlow::Continue(());
     }
@@ -26,30 +31,33 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
         return ControlFlow::Continue(());
     }
     // Nobody will read it, and a peer that is not told would send into the void (RFC 9293 §3.6.1 [9293-MUST-14]).
-    if !tcb.holder.is_application() {
+    if !tcb.is_held() {
         return ControlFlow::Break(Stop::Refuse(DropReason::TextAfterClose));
     }
     let had_gap = tcb.recv.as_ref().is_some_and(|recv| recv.has_gap());
     let text = core::mem::take(&mut seg.text);
     let text_len = text.len();
     let limit = usize::try_from(tcb.config.recv_buffer).unwrap_or(usize::MAX);
-    let recv = tcb.recv.get_or_insert_with(|| Box::new(RecvBuffer::new()));
+    let recv = pools.recv(&mut tcb.recv);
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
-    tcb.rcv.up = tcb.rcv.up.max(tcb.rcv.nxt);
+    let nxt = tcb.rcv.nxt;
+    if let Some(rare) = tcb.rare_if_any() {
+        rare.rcv_up = rare.rcv_up.max(nxt);
+    }
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
-    if tcb.recv.as_ref().is_some_and(|recv| recv.readable() == 0 && !recv.has_gap()) {
-        tcb.recv = None;
+    if !inserted.stored {
+        pools.release_recv(&mut tcb.recv);
     }
     let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
     if inserted.advanced == 0 {
         // Out of order: at once and one for each, the sender counts them (RFC 5681 §4.2 [5681-10]).
         let segments = u8::try_from(segments).unwrap_or(u8::MAX);
-        tcb.duplicate_acks = tcb.duplicate_acks.saturating_add(segments);
+        tcb.timers.duplicate_acks = tcb.timers.duplicate_acks.saturating_add(segments);
         tcb.ack_now();
     } else {
-        tcb.duplicate_acks = 0;
+        tcb.timers.duplicate_acks = 0;
         in_order(tcb, now, text_len, seg.segment_size);
         if had_gap {
             // It fills a hole: at once, the sender's recovery waits for it (RFC 5681 §4.2 [5681-11]).
@@ -68,11 +76,10 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
     let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));
     tcb.rcv_mss = tcb.rcv_mss.max(one.min(tcb.peer_mss));
-    tcb.unacked_octets = tcb.unacked_octets.saturating_add(octets(text_len));
-    if tcb.unacked_octets >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
+    if tcb.unacked_octets() >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
         tcb.ack_now();
-    } else if tcb.ack_due == AckDue::No {
-        tcb.ack_due = AckDue::Delayed;
+    } else if tcb.timers.ack_due == AckDue::No {
+        tcb.timers.ack_due = AckDue::Delayed;
         tcb.timers.ack_at = now + tcb.config.delayed_ack.min(DELAY_MAX);
     }
 }
