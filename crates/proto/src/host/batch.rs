@@ -15,6 +15,8 @@ use core::hint::black_box;
 
 /// Frames that are looked up together.
 const BATCH: usize = 16;
+/// Fewer are not worth it: the look ahead costs as much for a few as for all.
+const WORTH: usize = 5;
 
 /// A frame of a batch before its turn.
 enum Staged {
@@ -37,7 +39,9 @@ impl Host {
     ) {
         let mut batch: ArrayVec<Staged, BATCH> = ArrayVec::new();
         batch.extend(first.into_iter().chain(rest).take(BATCH).map(|frame| self.stage(frame)));
-        self.look_ahead(&batch);
+        if batch.len() >= WORTH {
+            self.look_ahead(&batch);
+        }
         for staged in batch {
             self.counters.frames_in += 1;
             let mut seen = Seen::default();
@@ -65,12 +69,13 @@ impl Host {
 
     /// Reads a little of everything that the batch will need. What it reads means nothing.
     fn look_ahead(&self, batch: &[Staged]) {
-        let mut probable = [None; BATCH];
-        for (staged, place) in batch.iter().zip(&mut probable) {
+        let mut hashes = [0; BATCH];
+        for (staged, place) in batch.iter().zip(&mut hashes) {
             if let Staged::Segment { hash, .. } = staged {
-                *place = self.demux.probable(*hash);
+                *place = *hash;
             }
         }
+        let probable = self.demux.probable(&hashes);
         let mut read = 0;
         for found in probable.iter().flatten() {
             read ^= match found {

@@ -84,11 +84,10 @@ impl Demux {
         self.index.growth()
     }
 
-    /// What probably owns the tuple of this hash; nothing but the index is looked at.
-    #[inline]
-    pub(super) fn probable(&self, hash: u64) -> Option<Found> {
-        let candidate = self.index.candidate(hash);
-        (candidate != NIL).then(|| Found::unpack(candidate))
+    /// What probably owns the tuples of these hashes; nothing but the index is looked at.
+    pub(super) fn probable<const N: usize>(&self, hashes: &[u64; N]) -> [Option<Found>; N] {
+        let unpack = |candidate| (candidate != NIL).then(|| Found::unpack(candidate));
+        self.index.candidates(hashes).map(unpack)
     }
 
     /// Equal for all fragments of one packet.

@@ -48,6 +48,12 @@ impl<T> Slab<T> {
         self.len == 0
     }
 
+    /// All memory, as an allocator is asked for it.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.slots.memory()
+    }
+
     /// What growing has cost so far.
     pub(crate) const fn growth(&self) -> Growth {
         self.slots.growth()
