@@ -4,7 +4,7 @@
 use super::address::Address;
 use super::checksum::Sum;
 use super::ip::PROTOCOL_TCP;
-use super::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header};
+use super::tcp::{HEADER_LEN, Header};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
@@ -37,11 +37,35 @@ pub fn write_headers(
     partial: bool,
     out: &mut ArrayVec<u8, 128>,
 ) {
+    // First what has loops and calls in it: the rest is then one straight line.
+    let text = if text.is_empty() { Text::default() } else { Text::new(text, partial) };
     // What nearly every segment carries: sizes and places are then known beforehand.
     match header.options.only_timestamp() {
         Some(Some(words)) => write(ends, header, &words, text, partial, out),
         Some(None) => write(ends, header, &[], text, partial, out),
         None => write(ends, header, &header.options.words(), text, partial, out),
+    }
+}
+
+/// What the headers say of the text.
+#[derive(Clone, Copy, Default)]
+struct Text {
+    len: usize,
+    sum: Sum,
+}
+
+impl Text {
+    /// Adds up lengths, and octets unless the checksum is to be partial.
+    #[inline(never)]
+    fn new(text: &[Bytes], partial: bool) -> Self {
+        let mut all = Self::default();
+        for slice in text {
+            all.len += slice.len();
+            if !partial {
+                all.sum.add(slice);
+            }
+        }
+        all
     }
 }
 
@@ -51,22 +75,21 @@ fn write(
     ends: Ends,
     header: &Header,
     options: &[u32],
-    text: &[Bytes],
+    text: Text,
     partial: bool,
     out: &mut ArrayVec<u8, 128>,
 ) {
-    let text_len: usize = text.iter().map(Bytes::len).sum();
     let header_len = HEADER_LEN + 4 * options.len();
-    let length = u32::try_from(header_len + text_len).unwrap_or(u32::MAX);
+    let length = u32::try_from(header_len + text.len).unwrap_or(u32::MAX);
     let fields = header.words(ends.ports, header_len);
     // From here on `out` has a known length, and every octet its fixed place.
     out.clear();
     if let Some(source) = ends.source.to_v4() {
         let addresses = write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, out);
-        write_tcp(addresses, length, fields, options, text, partial, out);
+        write_tcp(addresses, length, fields, options, text.sum, partial, out);
     } else {
         let addresses = write_v6(ends.source, ends.destination, length, out);
-        write_tcp(addresses, length, fields, options, text, partial, out);
+        write_tcp(addresses, length, fields, options, text.sum, partial, out);
     }
 }
 
@@ -105,29 +128,23 @@ fn write_tcp(
     length: u32,
     fields: [u32; 5],
     options: &[u32],
-    text: &[Bytes],
+    text: Sum,
     partial: bool,
     out: &mut ArrayVec<u8, 128>,
 ) {
     let mut sum = addresses;
     sum.add_fields(u64::from(PROTOCOL_TCP) + u64::from(length));
-    let at = out.len() + usize::from(CHECKSUM_OFFSET);
-    put(out, fields.map(u32::to_be_bytes).as_flattened());
-    for word in options {
-        put(out, &word.to_be_bytes());
-    }
-    let checksum = if partial {
-        sum.fold()
-    } else {
+    if !partial {
         let of = |words: &[u32]| words.iter().copied().map(u64::from).sum::<u64>();
         sum.add_fields(of(&fields) + of(options));
-        for slice in text {
-            sum.add(slice);
-        }
-        sum.finish()
-    };
-    if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-        *place = checksum.to_be_bytes();
+        sum.append(text);
+    }
+    let checksum = if partial { sum.fold() } else { sum.finish() };
+    let [ports, seq, ack, flags, urgent] = fields;
+    let last = u32::from(checksum) << 16 | urgent;
+    put(out, [ports, seq, ack, flags, last].map(u32::to_be_bytes).as_flattened());
+    for word in options {
+        put(out, &word.to_be_bytes());
     }
 }
 
