@@ -40,6 +40,7 @@ use crate::ip::reassembly::Reassembly;
 use crate::table::rate_limit::RateLimit;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::Connection;
 use crate::tcp::info::{State, TcpInfo};
@@ -80,6 +81,7 @@ pub struct Host {
     /// TIME-WAITs that a half-open connection covers, by tuple.
     covered: BTreeMap<key::Key, u32>,
     listeners: Slab<Listener>,
+    pools: Pools,
     ports_listening: BTreeMap<u16, Vec<u32>>,
     // What is due.
     wheel: Wheel,
@@ -116,6 +118,7 @@ impl Host {
             time_wait_acks: RateLimit::new(1000, 1000),
             covered: BTreeMap::new(),
             listeners: Slab::new(),
+            pools: Pools::default(),
             ports_listening: BTreeMap::new(),
             wheel: Wheel::new(),
             dirty: VecDeque::new(),

@@ -217,7 +217,7 @@ impl Host {
         let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) else {
             return Err(DropReason::NoConnection);
         };
-        let flow = arrives::segment_arrives(tcb, now, seg);
+        let flow = arrives::segment_arrives(tcb, &mut self.pools, now, seg);
         let charged = charge(tcb);
         self.recharge(0, charged);
         let outcome = match flow {

@@ -63,7 +63,7 @@ impl Host {
             }
             Phase::Synchronized(tcb) => {
                 let before = charge(tcb);
-                let flow = arrives::segment_arrives(tcb, now, seg);
+                let flow = arrives::segment_arrives(tcb, &mut self.pools, now, seg);
                 let after = charge(tcb);
                 self.recharge(before, after);
                 self.synchronized_step(now, index, flow, seg)
@@ -211,7 +211,7 @@ impl Host {
         tcb.ack_now();
         let held = tcb.is_held();
         seg.trim(tcb.rcv.nxt, tcb.rcv.wnd());
-        let flow = arrives::text_and_fin(&mut tcb, now, seg);
+        let flow = arrives::text_and_fin(&mut tcb, &mut self.pools, now, seg);
         let charged = charge(&tcb);
         connection.phase = Phase::Synchronized(tcb);
         self.recharge(0, charged);

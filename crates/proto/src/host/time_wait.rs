@@ -145,7 +145,14 @@ impl Host {
     }
 
     /// Ends every TIME-WAIT whose 2*MSL are over.
+    #[inline]
     pub(super) fn expire_time_wait(&mut self, now: Instant) {
+        if now >= self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never()) {
+            self.expire_time_waits_due(now);
+        }
+    }
+
+    fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
             self.time_wait_ended(now, Found::TimeWait4(index), &record);
         }

@@ -1,7 +1,7 @@
 //! The TCP header and its options (RFC 9293 §3.1, RFC 7323, RFC 2018).
 
-use crate::DropReason;
 use crate::tcp::seq::SeqNum;
+use crate::{DropReason, HeaderBytes};
 use arrayvec::ArrayVec;
 use core::fmt;
 
@@ -349,7 +349,7 @@ impl Header {
 }
 
 /// Appends the header with `checksum` in its field to `out`. `header.len` is not read: the options decide it.
-pub fn emit(header: &Header, checksum: u16, out: &mut ArrayVec<u8, 128>) {
+pub fn emit(header: &Header, checksum: u16, out: &mut HeaderBytes) {
     let options = header.options.words();
     let ports = u32::from(header.source) << 16 | u32::from(header.destination);
     let mut fixed = header.words(ports, HEADER_LEN + 4 * options.len());

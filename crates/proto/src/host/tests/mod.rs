@@ -38,7 +38,6 @@ use crate::{
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
-use arrayvec::ArrayVec;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -252,7 +251,7 @@ impl Pair {
 
 /// A TCP packet from the local to the remote end of `tuple`, with good checksums.
 pub(super) fn forge(tuple: &FourTuple, header: &Header, text: &[u8]) -> Bytes {
-    let mut out: ArrayVec<u8, 128> = ArrayVec::new();
+    let mut out: crate::HeaderBytes = crate::HeaderBytes::new();
     let (source, destination) = (tuple.local.ip(), tuple.remote.ip());
     let transport = tcp::HEADER_LEN + header.options.wire_len();
     ip::emit_header(
