@@ -48,6 +48,12 @@ impl<T> Slab<T> {
         self.len == 0
     }
 
+    /// All memory, as an allocator is asked for it.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.slots.memory()
+    }
+
     /// What growing has cost so far.
     pub(crate) const fn growth(&self) -> Growth {
         self.slots.growth()
@@ -130,7 +136,6 @@ impl<T> Slab<T> {
     /// Reads a word of the slot, so that the slot is in the cache when its value is needed. Call it for a whole batch
     /// before the first use: then the misses overlap. The word means nothing; use the sum of them for something, lest the
     /// compiler leaves the reads out. Any `index` will do.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) fn touch(&self, index: u32) -> u32 {
         self.slots.get(index).map_or(0, |slot| slot.generation)
