@@ -82,7 +82,7 @@ impl Host {
                 let after = self.shown_after(&control.key, control.before);
                 self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
             }
-            self.emit(&control.key, control.interface, &control.header, &[], out);
+            self.emit(&control.key, control.interface, &control.header, &[], 0, out);
             return true;
         }
         while let Some(&index) = self.dirty.front() {
@@ -132,9 +132,10 @@ impl Host {
             self.trace_frame(now, Direction::Out, Some(tuple), before, after, None);
         }
         let short = text.map_or(&[][..], |plan| self.short_text(index, plan.seq, plan.text));
-        self.emit(&key, interface, &header, short, out);
+        let text_len = short.len() + out.text_len();
+        self.emit(&key, interface, &header, short, text_len, out);
         if let Some(size) = segment_size
-            && out.text_len() > usize::from(size.get())
+            && text_len > usize::from(size.get())
         {
             out.segment_size = Some(size);
         }
@@ -149,9 +150,16 @@ impl Host {
     }
 
     /// Writes IP and TCP headers, and short text behind them, in front of the slices that are already in `out`.
-    fn emit(&self, key: &Key, interface: InterfaceId, header: &Header, short: &[u8], out: &mut Transmit) {
+    fn emit(
+        &self,
+        key: &Key,
+        interface: InterfaceId,
+        header: &Header,
+        short: &[u8],
+        text_len: usize,
+        out: &mut Transmit,
+    ) {
         out.interface = interface;
-        let text_len = short.len() + out.text_len();
         let header_len = tcp::HEADER_LEN + header.options.wire_len();
         let (source, destination) = (key.local(), key.remote());
         let repr = IpRepr {

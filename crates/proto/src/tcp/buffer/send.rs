@@ -46,6 +46,9 @@ pub(crate) struct SendBuffer {
     chunks_end: u64,
     /// The chunk that the last segment ended in: where the next one probably begins.
     hint: usize,
+    /// What that segment left of its chunk, and the position of it: the next segment but for the cutting.
+    next: Bytes,
+    next_at: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -158,6 +161,9 @@ impl SendBuffer {
             dropped += 1;
         }
         self.hint = self.hint.saturating_sub(dropped);
+        if self.next_at < end || self.chunks.is_empty() {
+            self.next = Bytes::new();
+        }
         if self.ring.len() > RING_FREE + octets(self.chunks_end.saturating_sub(end)) / (BLOCK_MAX / 2) {
             self.ring.pop_front();
         }
@@ -179,11 +185,21 @@ impl SendBuffer {
     /// Slices of the text from `offset` octets after SND.UNA on, at most `max` octets, as many as fit into `out`.
     /// Returns how many octets they are.
     pub(crate) fn gather(&mut self, offset: usize, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {
-        let max = max.min(self.len().saturating_sub(offset));
+        let start = self.front + offset as u64;
+        if start == self.next_at && max <= self.next.len() && max > 0 {
+            self.next_at += max as u64;
+            let text = self.next.split_to(max);
+            return if out.try_push(text).is_ok() { max } else { 0 };
+        }
+        self.gather_anew(start, max, out)
+    }
+
+    fn gather_anew(&mut self, start: u64, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {
+        let end = self.chunks_end + (self.tail.text.len() - self.stale) as u64;
+        let max = max.min(octets(end.saturating_sub(start)));
         if max == 0 {
             return 0;
         }
-        let start = self.front + offset as u64;
         if start + max as u64 > self.chunks_end {
             self.freeze_tail();
         }
@@ -193,8 +209,9 @@ impl SendBuffer {
             let skip = octets(start - chunk.start);
             if max <= chunk.text.len() - skip {
                 self.hint = first;
-                let whole = max == chunk.text.len();
-                let text = if whole { chunk.text.clone() } else { chunk.text.slice(skip..skip + max) };
+                let mut text = chunk.text.slice(skip..);
+                self.next = text.split_off(max);
+                self.next_at = start + max as u64;
                 return if out.try_push(text).is_ok() { max } else { 0 };
             }
         }
@@ -324,8 +341,11 @@ impl SendBuffer {
         if self.tail.size > BLOCK_KEPT {
             self.ring.push_back(core::mem::take(&mut self.tail));
         }
-        let room = free.remaining_capacity();
-        free.extend(self.ring.drain(..).filter(|block| block.size == BLOCK_MAX).take(room));
+        while let Some(block) = self.ring.pop_front() {
+            if block.size == BLOCK_MAX && !free.is_full() {
+                free.push(block);
+            }
+        }
         if self.ring.capacity() > KEPT_RING {
             self.ring = VecDeque::new();
         }
