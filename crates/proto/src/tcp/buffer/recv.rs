@@ -131,6 +131,12 @@ impl RecvBuffer {
         self.readable() == 0 && self.early.is_none()
     }
 
+    /// Octets of memory while it is empty.
+    #[cfg(test)]
+    pub(super) fn holds(&self) -> usize {
+        size_of::<Self>() + self.ready.holds()
+    }
+
     /// Lets go of what an empty buffer should not hold while it waits: more than about 3 KiB. What it keeps stays
     /// charged, to whoever uses it next.
     pub(crate) fn shrink(&mut self) {

@@ -202,6 +202,12 @@ impl Run {
         self.charge += self.tail_charge;
     }
 
+    /// Octets of memory while it is empty, besides itself.
+    #[cfg(test)]
+    pub(super) fn holds(&self) -> usize {
+        self.pieces.capacity() * size_of::<Piece>() + self.tail_charge
+    }
+
     /// Gives back what an empty run has no use for.
     pub(crate) fn tidy(&mut self) {
         if self.tail.is_empty() && self.tail_charge > BLOCK_KEPT {

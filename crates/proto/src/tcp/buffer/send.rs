@@ -81,13 +81,18 @@ impl Block {
         Self { text: BytesMut::with_capacity(size), size }
     }
 
+    /// Octets of the whole block, in use or not.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Octets that can still be written.
     fn room(&self) -> usize {
         self.text.capacity() - self.text.len()
     }
 
     /// Whether nothing but this refers to the memory any more; then all of it is room.
-    fn reclaim(&mut self) -> bool {
+    pub(crate) fn reclaim(&mut self) -> bool {
         self.size > 0 && self.text.try_reclaim(self.size)
     }
 }
@@ -112,6 +117,10 @@ impl SendBuffer {
 
     /// Appends text by copying it, if need be into blocks from `free`.
     pub(crate) fn write(&mut self, mut text: &[u8], free: &mut Blocks) {
+        if self.chunks.is_empty() && self.tail.text.is_empty() && self.tail.room() < self.tail.size {
+            // Nothing waits: from the front of the block again, unless a device still has slices of it.
+            self.tail.reclaim();
+        }
         loop {
             let room = self.tail.room();
             if text.len() <= room {
@@ -304,7 +313,7 @@ impl SendBuffer {
             return;
         }
         self.freeze_tail();
-        let size = wanted.max(self.len()).clamp(BLOCK_MIN, BLOCK_MAX).next_power_of_two();
+        let size = (wanted + self.len()).clamp(BLOCK_MIN, BLOCK_MAX).next_power_of_two();
         if self.tail.size >= size && self.tail.reclaim() {
             return;
         }
@@ -312,10 +321,11 @@ impl SendBuffer {
         if full.size >= size / 2 && !self.chunks.is_empty() {
             self.ring.push_back(full);
         }
-        self.tail = self.recycled(size, free).unwrap_or_else(|| Block::new(size));
+        let recycled = self.recycled(size).or_else(|| free.take(size));
+        self.tail = recycled.unwrap_or_else(|| Block::new(size));
     }
 
-    fn recycled(&mut self, size: usize, free: &mut Blocks) -> Option<Block> {
+    fn recycled(&mut self, size: usize) -> Option<Block> {
         while let Some(oldest) = self.ring.front_mut() {
             let fits = oldest.size >= size / 2;
             if fits && !oldest.reclaim() {
@@ -326,14 +336,17 @@ impl SendBuffer {
                 return oldest;
             }
         }
-        if size < BLOCK_MAX {
-            return None;
-        }
-        free.pop().filter(|block| block.size >= size).and_then(|mut block| block.reclaim().then_some(block))
+        None
     }
 
-    /// Lets go of what an empty buffer should not hold while it waits: more than about 7 KiB. The largest blocks go to
-    /// `free`, as far as there is room.
+    /// Octets of memory.
+    #[cfg(test)]
+    pub(super) fn holds(&self) -> usize {
+        let lists = self.chunks.capacity() * size_of::<Chunk>() + self.ring.capacity() * size_of::<Block>();
+        size_of::<Self>() + lists + self.tail.size + self.ring.iter().map(Block::size).sum::<usize>()
+    }
+
+    /// Lets go of what an empty buffer should not hold while it waits: more than about 7 KiB. Larger blocks go to `free`.
     pub(crate) fn shrink(&mut self, free: &mut Blocks) {
         if self.chunks.capacity() > KEPT_SLOTS {
             self.chunks = VecDeque::new();
@@ -342,8 +355,8 @@ impl SendBuffer {
             self.ring.push_back(core::mem::take(&mut self.tail));
         }
         while let Some(block) = self.ring.pop_front() {
-            if block.size == BLOCK_MAX && !free.is_full() {
-                free.push(block);
+            if block.size > BLOCK_KEPT {
+                free.keep(block);
             }
         }
         if self.ring.capacity() > KEPT_RING {
