@@ -38,7 +38,8 @@ impl Host {
         rest: &mut dyn Iterator<Item = Frame>,
     ) {
         let mut batch: ArrayVec<Staged, BATCH> = ArrayVec::new();
-        batch.extend(first.into_iter().chain(rest).take(BATCH).map(|frame| self.stage(frame)));
+        let mut last = None;
+        batch.extend(first.into_iter().chain(rest).take(BATCH).map(|frame| self.stage(frame, &mut last)));
         if batch.len() >= WORTH {
             self.look_ahead(&batch);
         }
@@ -46,9 +47,10 @@ impl Host {
             self.counters.frames_in += 1;
             let mut seen = Seen::default();
             let outcome = match staged {
-                Staged::Segment { key, hash, mut segment, whole } => {
-                    self.handle_read(now, interface, &key, hash, &mut segment, whole, &mut seen)
-                }
+                Staged::Segment { key, hash, mut segment, whole } => match self.once_more(&key) {
+                    Some(index) => self.connection_segment(now, index, &mut segment),
+                    None => self.handle_read(now, interface, &key, hash, &mut segment, whole, &mut seen),
+                },
                 Staged::Unusual(frame) => self.handle_frame(now, interface, frame, &mut seen),
                 Staged::Bad(reason) => Err(reason),
             };
@@ -56,13 +58,19 @@ impl Host {
         }
     }
 
-    fn stage(&self, frame: Frame) -> Staged {
+    /// Reads a frame. `last` is the tuple before it and its hash: segments of one connection come in a row.
+    fn stage(&self, frame: Frame, last: &mut Option<(Key, u64)>) -> Staged {
         let Some((ends, place)) = self.plain(&frame.bytes) else { return Staged::Unusual(frame) };
         let whole = self.shard.has_others().then(|| frame.clone());
         let checksum = frame.checksum;
         let mut segment = Segment::unread(frame);
         match segment.read(place, ends, checksum) {
-            Ok(key) => Staged::Segment { hash: self.demux.hash(&key), key, segment, whole },
+            Ok(key) => {
+                let known = last.filter(|(before, _)| *before == key).map(|(_, hash)| hash);
+                let hash = known.unwrap_or_else(|| self.demux.hash(&key));
+                *last = Some((key, hash));
+                Staged::Segment { key, hash, segment, whole }
+            }
             Err(reason) => Staged::Bad(reason),
         }
     }

@@ -132,6 +132,7 @@ impl Host {
         let (index, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::Closed));
         self.own(hash, Found::Connection(index));
+        self.expect_more(index);
         self.settle(now, index);
         Ok(ConnectionId { index, generation })
     }

@@ -178,6 +178,7 @@ impl Host {
         }
         self.hand_over(hash, Found::HalfOpen(index), Found::Connection(connection));
         self.counters.accepted += 1;
+        self.expect_more(connection);
         self.events
             .push_back(Event::Incoming(ListenerId { index: listener, generation: listener_generation }));
         if self.tracing {

@@ -37,7 +37,10 @@ impl Host {
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
         match self.find_hashed(hash, key) {
-            Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
+            Some(Found::Connection(index)) => {
+                self.expect_more(index);
+                self.connection_segment(now, index, seg)
+            }
             Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
             Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
             None => match self.listener_for(key.local(), key.local_port()) {
@@ -55,7 +58,12 @@ impl Host {
         Err(DropReason::NoConnection)
     }
 
-    fn connection_segment(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+    pub(super) fn connection_segment(
+        &mut self,
+        now: Instant,
+        index: u32,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
         let Some(connection) = self.connections.get_mut(index) else { return Err(DropReason::NoConnection) };
         match &mut connection.phase {
             Phase::Over(_) => Err(DropReason::NoConnection),
