@@ -1,8 +1,9 @@
 //! The one secret of a host. Initial sequence numbers, ports, timestamp offsets and hash keys all derive from it.
 
+use crate::sip::{Sip13, Sip24};
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use siphasher::sip::{SipHasher13, SipHasher24};
+use siphasher::sip::SipHasher24;
 
 /// 32 octets from a good source of entropy; in a simulation, from the seed.
 ///
@@ -14,9 +15,8 @@ pub struct Secret([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u64)]
 pub(crate) enum Purpose {
-    InitialSequence = 1,
+    ConnectionNumbers = 1,
     EphemeralPort = 2,
-    TimestampOffset = 3,
     Demux = 4,
     IpIdentification = 5,
 }
@@ -41,13 +41,18 @@ impl Secret {
     }
 
     /// SipHash-2-4 keyed for `purpose`: for values that leave the host.
-    pub(crate) fn prf(&self, purpose: Purpose) -> SipHasher24 {
+    pub(crate) fn prf(&self, purpose: Purpose) -> Sip24 {
+        Sip24::new(self.key(purpose))
+    }
+
+    /// The same for octets that come in pieces.
+    pub(crate) fn octet_prf(&self, purpose: Purpose) -> SipHasher24 {
         SipHasher24::new_with_key(&self.key(purpose))
     }
 
     /// SipHash-1-3 keyed for `purpose`: for tables that stay inside.
-    pub(crate) fn table_hasher(&self, purpose: Purpose) -> SipHasher13 {
-        SipHasher13::new_with_key(&self.key(purpose))
+    pub(crate) fn table_hasher(&self, purpose: Purpose) -> Sip13 {
+        Sip13::new(self.key(purpose))
     }
 }
 

@@ -246,7 +246,7 @@ impl UdpSockets {
 
     /// A port that is free at `address`, searched for from a place that nobody can guess (RFC 6056 §3.3.1).
     fn free_port(&mut self, address: IpAddr, ports: &RangeInclusive<u16>, secret: &Secret) -> Option<u16> {
-        let mut hasher = secret.prf(Purpose::EphemeralPort);
+        let mut hasher = secret.octet_prf(Purpose::EphemeralPort);
         hasher.write(b"udp");
         hasher.write(&self.chosen.to_le_bytes());
         self.chosen = self.chosen.wrapping_add(1);

@@ -2,8 +2,11 @@
 
 use super::{Finding, Tree};
 
-/// The one folder of the libraries that may hold `unsafe`.
-const SYS: &str = "crates/device/src/sys/";
+/// Crates with one folder that may hold `unsafe`: their root, which opens the door to it, and the folder.
+const DOORS: [(&str, &str); 2] =
+    [("crates/device/src/lib.rs", "crates/device/src/sys/"), ("bench/src/lib.rs", "bench/src/sys/")];
+/// The peers that linger is measured against, some of them in C.
+const PEERS: &str = "bench/peers/";
 /// A static library without std needs an allocator and an exported function.
 const PROOF: &str = "proof/src/";
 /// The crate whose arithmetic is on sequence numbers.
@@ -18,7 +21,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
         };
         let path = source.path.as_str();
         if is_crate_root(path) && !path.starts_with(PROOF) {
-            let rule = if path == "crates/device/src/lib.rs" { "deny" } else { "forbid" };
+            let rule = if DOORS.iter().any(|(root, _)| path == *root) { "deny" } else { "forbid" };
             let attribute = format!("#![{rule}(unsafe_code)]");
             if !source.text.lines().any(|line| line == attribute) {
                 push(0, rule, &format!("the crate must open with {attribute}"));
@@ -29,13 +32,18 @@ pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
                 push(0, cast, "linger-proto denies this cast lint at its root");
             }
         }
-        let excused = path.starts_with(SYS) || path.starts_with(PROOF) || path.starts_with("xtask/");
+        let excused = DOORS.iter().any(|(_, folder)| path.starts_with(folder))
+            || [PROOF, PEERS, "xtask/"].iter().any(|folder| path.starts_with(folder));
         for (number, line) in source.lines().filter(|_| !excused) {
             // The parent of `sys/` opens the door to it, on the line before `mod sys`.
-            let door =
-                path == "crates/device/src/lib.rs" && source.text.contains("#[allow(unsafe_code)]\nmod sys;");
+            let door = DOORS.iter().any(|(root, _)| path == *root)
+                && source.text.contains("#[allow(unsafe_code)]\nmod sys;");
             if line.contains("(unsafe_code)") && !line.contains("#![") && !door {
-                push(number, "allow", "unsafe code lives in crates/device/src/sys/ and nowhere else");
+                push(
+                    number,
+                    "allow",
+                    "unsafe code lives in the folder sys/ of device and bench and nowhere else",
+                );
             }
         }
     }

@@ -3,10 +3,16 @@
 use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
+use crate::sip::Sip13;
+use crate::table::NIL;
+use crate::table::growth::Growth;
 use crate::table::index::Index;
-use core::hash::Hasher;
-use core::net::IpAddr;
-use siphasher::sip::SipHasher13;
+use crate::table::slab::Slab;
+use crate::tcp::connection::Connection;
+use crate::tcp::opening::half_open::HalfOpen;
+use crate::tcp::time_wait::TimeWaitTable;
+use crate::wire::ip::IpPacket;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A reference into one of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,10 +47,26 @@ impl Found {
     }
 }
 
+/// The tuple of an object in one of these tables.
+fn key_in(
+    connections: &Slab<Connection>,
+    half_open: &Slab<HalfOpen>,
+    time_wait_4: &TimeWaitTable<Ipv4Addr>,
+    time_wait_6: &TimeWaitTable<Ipv6Addr>,
+    found: Found,
+) -> Option<Key> {
+    match found {
+        Found::Connection(index) => connections.get(index).map(|connection| connection.key),
+        Found::HalfOpen(index) => half_open.get(index).map(|half_open| half_open.key),
+        Found::TimeWait4(index) => time_wait_4.get(index).map(super::time_wait::key),
+        Found::TimeWait6(index) => time_wait_6.get(index).map(super::time_wait::key),
+    }
+}
+
 /// The index over all three tables: at most one object for a tuple.
 #[derive(Clone)]
 pub(super) struct Demux {
-    hasher: SipHasher13,
+    hasher: Sip13,
     index: Index,
 }
 
@@ -53,46 +75,80 @@ impl Demux {
         Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
     }
 
-    fn hash(&self, key: &Key) -> u64 {
-        let mut hasher = self.hasher;
-        key.feed(&mut hasher);
-        hasher.finish()
+    /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        key.hash(&self.hasher)
+    }
+
+    pub(super) const fn growth(&self) -> Growth {
+        self.index.growth()
+    }
+
+    /// What probably owns the tuples of these hashes; nothing but the index is looked at.
+    pub(super) fn probable<const N: usize>(&self, hashes: &[u64; N]) -> [Option<Found>; N] {
+        let unpack = |candidate| (candidate != NIL).then(|| Found::unpack(candidate));
+        self.index.candidates(hashes).map(unpack)
+    }
+
+    /// Equal for all fragments of one packet.
+    pub(super) fn fragment_hash(&self, packet: &IpPacket) -> u64 {
+        let identification = packet.fragment.map_or(0, |fragment| fragment.identification);
+        let (high, low) = ((identification >> 16) as u16, (identification & 0xffff) as u16);
+        self.hash(&Key::new(packet.destination, high, packet.source, low))
     }
 }
 
 impl Host {
     /// The tuple of an object in a table.
     fn key_of(&self, found: Found) -> Option<Key> {
+        key_in(&self.connections, &self.half_open, &self.time_wait_4, &self.time_wait_6, found)
+    }
+
+    /// Whether `found` has this tuple.
+    fn has_key(&self, found: Found, key: &Key) -> bool {
         match found {
-            Found::Connection(index) => self.connections.get(index).map(|connection| connection.key),
-            Found::HalfOpen(index) => self.half_open.get(index).map(|half_open| half_open.key),
-            Found::TimeWait4(index) => self.time_wait_4.get(index).map(super::time_wait::key),
-            Found::TimeWait6(index) => self.time_wait_6.get(index).map(super::time_wait::key),
+            Found::Connection(index) => {
+                self.connections.get(index).is_some_and(|connection| connection.key == *key)
+            }
+            Found::HalfOpen(index) => {
+                self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
+            }
+            found => self.key_of(found) == Some(*key),
         }
     }
 
     /// Who owns this tuple.
     pub(super) fn find(&self, key: &Key) -> Option<Found> {
-        let hash = self.demux.hash(key);
-        let packed =
-            self.demux.index.find(hash, |packed| self.key_of(Found::unpack(packed)) == Some(*key))?;
-        Some(Found::unpack(packed))
+        self.find_hashed(self.demux.hash(key), key)
     }
 
-    /// Makes `found` the owner of its tuple.
-    pub(super) fn own(&mut self, key: &Key, found: Found) {
-        let hash = self.demux.hash(key);
-        let mut index = core::mem::take(&mut self.demux.index);
+    /// Who owns this tuple, whose hash is known.
+    pub(super) fn find_hashed(&self, hash: u64, key: &Key) -> Option<Found> {
+        self.demux.index.find(hash, |packed| self.has_key(Found::unpack(packed), key)).map(Found::unpack)
+    }
+
+    /// Makes `found` the owner of its tuple, which nobody owns.
+    pub(super) fn own(&mut self, hash: u64, found: Found) {
+        self.shard.enter(hash);
+        let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
+        let Demux { hasher, index } = demux;
         index.insert(hash, found.pack(), |packed| {
-            self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
+            let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
+            key.map_or(0, |key| key.hash(hasher))
         });
-        self.demux.index = index;
+    }
+
+    /// The tuple of `from` belongs to `to` from now on: to other shards it is owned all the while.
+    pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
+        self.demux.index.replace(hash, from.pack(), to.pack());
     }
 
     /// `found` owns its tuple no more.
     pub(super) fn disown(&mut self, key: &Key, found: Found) {
         let hash = self.demux.hash(key);
-        self.demux.index.remove(hash, |packed| packed == found.pack());
+        if self.demux.index.remove(hash, |packed| packed == found.pack()).is_some() {
+            self.shard.leave(hash);
+        }
     }
 
     /// The listener that takes a SYN for this address: one bound to it, else one bound to any.

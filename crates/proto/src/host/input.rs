@@ -1,19 +1,18 @@
 //! Frames come in: parsed, reassembled, and handed to the protocol they carry.
 
 use super::key::Key;
+use super::shards::{Sought, udp_port};
 use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::octets;
-use crate::trace::Direction;
-use crate::wire::checksum::Sum;
+use crate::wire::address::Address;
 use crate::wire::ip::{
-    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP,
+    self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP, Plain,
+    plain_v4, plain_v6,
 };
-use crate::wire::tcp;
-use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State};
-use bytes::{Buf, Bytes};
+use crate::{DropReason, Frame, Instant, InterfaceId, State};
 use core::net::IpAddr;
+use core::ops::Range;
 
 /// What a frame was, for those who watch.
 #[derive(Clone, Copy, Default)]
@@ -31,28 +30,62 @@ impl Host {
         frames: &mut dyn Iterator<Item = Frame>,
     ) {
         self.expire_time_wait(now);
-        for frame in frames {
+        while let Some(first) = frames.next() {
+            if let Some(second) = frames.next() {
+                self.handle_several(now, interface, [first, second], frames);
+                continue;
+            }
             self.counters.frames_in += 1;
             let mut seen = Seen::default();
-            let outcome = self.handle_frame(now, interface, frame, &mut seen);
-            if let Err(reason) = outcome {
-                self.counters.drops.add(reason);
-            }
-            if self.tracing {
-                let tuple: Option<FourTuple> = seen.key.map(|key| key.tuple());
-                let after = seen.key.map_or(State::Closed, |key| self.shown_after(&key, seen.before));
-                self.trace_frame(now, Direction::In, tuple, seen.before, after, outcome.err());
-            }
+            let outcome = self.handle_frame(now, interface, first, &mut seen);
+            self.frame_handled(now, &seen, outcome);
         }
     }
 
-    fn handle_frame(
+    #[inline]
+    pub(super) fn handle_frame(
         &mut self,
         now: Instant,
         interface: InterfaceId,
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
+        let (ends, place, frame) = match self.plain(&frame.bytes) {
+            Some((ends, place)) => (ends, place, frame),
+            None => match self.handle_unusual(now, interface, frame)? {
+                Some(tcp) => tcp,
+                None => return Ok(()),
+            },
+        };
+        let whole = self.shard.has_others().then(|| frame.clone());
+        let checksum = frame.checksum;
+        let mut segment = Segment::unread(frame);
+        let key = segment.read(place, ends, checksum)?;
+        let hash = self.demux.hash(&key);
+        self.handle_read(now, interface, &key, hash, &mut segment, whole, seen)
+    }
+
+    /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
+    /// [`Host::handle_unusual`] makes; `None` for all others, which take that way.
+    #[inline]
+    pub(super) fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
+        if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
+            let ends = Key::between(Address::v4(destination), Address::v4(source));
+            return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
+        }
+        let Plain { source, destination, segment } = plain_v6(bytes)?;
+        let ends = Key::between(Address::v6(destination), Address::v6(source));
+        self.interfaces.takes_v6(source, destination).then_some((ends, segment))
+    }
+
+    /// Any packet at all. What is left to do is a TCP segment: its ends, its place, and the frame that it lies in.
+    #[inline(never)]
+    pub(super) fn handle_unusual(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        frame: Frame,
+    ) -> Result<Option<(Key, Range<usize>, Frame)>, DropReason> {
         let packet = match ip::parse(&frame.bytes) {
             Ok(packet) => packet,
             Err(reason) => {
@@ -69,15 +102,18 @@ impl Host {
             return Err(DropReason::IpSource);
         }
         if packet.fragment.is_none() {
-            return self.handle_packet(now, interface, &packet, frame, seen);
+            return self.handle_packet(now, interface, &packet, frame);
+        }
+        if self.pass_on(interface, &frame, Sought::Whole(&packet)) {
+            return Ok(None);
         }
         let whole = self.reassembly.handle(now, &packet, &frame.bytes);
         for _ in 0..self.reassembly.take_evicted() {
             self.counters.drops.add(DropReason::FragmentLimit);
         }
-        let Some(whole) = whole? else { return Ok(()) };
+        let Some(whole) = whole? else { return Ok(None) };
         let packet = ip::parse(&whole)?;
-        self.handle_packet(now, interface, &packet, Frame::from(whole), seen)
+        self.handle_packet(now, interface, &packet, Frame::from(whole))
     }
 
     fn handle_packet(
@@ -86,14 +122,21 @@ impl Host {
         interface: InterfaceId,
         packet: &IpPacket,
         frame: Frame,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
+    ) -> Result<Option<(Key, Range<usize>, Frame)>, DropReason> {
         match packet.protocol {
-            PROTOCOL_TCP => self.handle_tcp(now, interface, packet, frame, seen),
+            PROTOCOL_TCP => {
+                let ends = Key::new(packet.destination, 0, packet.source, 0);
+                Ok(Some((ends, packet.payload.clone(), frame)))
+            }
             PROTOCOL_UDP => match self.udp.handle(packet, &frame.bytes, frame.checksum) {
                 Ok(id) => {
                     self.events.push_back(Event::Datagram(id));
-                    Ok(())
+                    Ok(None)
+                }
+                Err(DropReason::UdpNoPort)
+                    if self.pass_on(interface, &frame, Sought::Port(udp_port(packet, &frame.bytes))) =>
+                {
+                    Ok(None)
                 }
                 Err(reason) => {
                     if reason == DropReason::UdpNoPort {
@@ -111,7 +154,9 @@ impl Host {
                     Err(reason)
                 }
             },
-            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame.bytes),
+            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => {
+                self.handle_icmp(now, interface, packet, &frame).map(|()| None)
+            }
             // Nothing follows, as its sender says: there is nothing to report (RFC 8200 §4.7).
             PROTOCOL_NONE if packet.source.is_ipv6() => Err(DropReason::UnknownProtocol),
             _ => {
@@ -135,11 +180,28 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         packet: &IpPacket,
-        bytes: &Bytes,
+        frame: &Frame,
     ) -> Result<(), DropReason> {
         let echo = self.config.echo;
-        match self.icmp.handle(now, interface, packet, bytes, &self.interfaces, &mut self.outbox, echo)? {
+        match self.icmp.handle(
+            now,
+            interface,
+            packet,
+            &frame.bytes,
+            &self.interfaces,
+            &mut self.outbox,
+            echo,
+        )? {
+            IcmpOutcome::TcpError { tuple, .. } if self.error_is_for_another(interface, frame, &tuple) => {
+                Ok(())
+            }
             IcmpOutcome::TcpError { tuple, seq, error } => self.icmp_for_tcp(now, &tuple, seq, error),
+            IcmpOutcome::UdpError { tuple, .. }
+                if !self.udp.is_bound(tuple.local)
+                    && self.pass_on(interface, frame, Sought::Port(tuple.local.port())) =>
+            {
+                Ok(())
+            }
             // Anybody can forge a quotation; one that names no socket of ours lowers nothing.
             IcmpOutcome::UdpError { tuple, .. } if !self.udp.is_bound(tuple.local) => {
                 Err(DropReason::IcmpUnrelated)
@@ -151,39 +213,6 @@ impl Host {
             _ => Ok(()),
         }
     }
-
-    fn handle_tcp(
-        &mut self,
-        now: Instant,
-        interface: InterfaceId,
-        packet: &IpPacket,
-        frame: Frame,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
-        let Frame { mut bytes, checksum, segment_size } = frame;
-        let frame_len = bytes.len();
-        let segment = bytes.get(packet.payload.clone()).ok_or(DropReason::IpTruncated)?;
-        if checksum == Checksum::Unknown && !checksum_fits(packet, segment) {
-            return Err(DropReason::TcpChecksum);
-        }
-        let header = tcp::parse(segment)?;
-        let key = Key::new(packet.destination, header.destination, packet.source, header.source);
-        if self.tracing {
-            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
-        }
-        bytes.truncate(packet.payload.end);
-        bytes.advance(packet.payload.start + header.len);
-        let mut segment =
-            Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
-        self.handle_segment(now, interface, &key, &mut segment)
-    }
-}
-
-/// A good checksum is one of the sum over everything, itself included (RFC 9293 MUST-3).
-fn checksum_fits(packet: &IpPacket, segment: &[u8]) -> bool {
-    let mut sum = Sum::pseudo_header(packet.source, packet.destination, PROTOCOL_TCP, octets(segment.len()));
-    sum.add(segment);
-    sum.finish() == 0
 }
 
 /// An IPv4 address inside an IPv6 packet: never on a wire, and in our tables it would pass for the IPv4 one.

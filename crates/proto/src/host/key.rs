@@ -1,33 +1,41 @@
 //! The name of a connection inside the tables: both addresses and ports, 36 octets for either family.
 
 use crate::FourTuple;
-use core::hash::Hasher;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use crate::sip::Sip;
+use crate::wire::address::Address;
+use core::net::{IpAddr, SocketAddr};
 
-/// Addresses as IPv6, IPv4 mapped into it. A mapped address never arrives in an IPv6 packet: those are dropped.
+/// Addresses and ports of both ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Key {
-    local: [u8; 16],
-    remote: [u8; 16],
+    local: Address,
+    remote: Address,
     local_port: u16,
     remote_port: u16,
 }
 
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    }
-}
-
-fn address(octets: [u8; 16]) -> IpAddr {
-    let v6 = Ipv6Addr::from(octets);
-    v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
-}
-
 impl Key {
     pub(crate) fn new(local: IpAddr, local_port: u16, remote: IpAddr, remote_port: u16) -> Self {
-        Self { local: octets(local), remote: octets(remote), local_port, remote_port }
+        Self { local: local.into(), remote: remote.into(), local_port, remote_port }
+    }
+
+    /// The ends of an arriving packet, ports still missing.
+    #[inline]
+    pub(crate) fn between(local: Address, remote: Address) -> Self {
+        Self { local, remote, local_port: 0, remote_port: 0 }
+    }
+
+    /// The same ends with other ports.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_ports(self, local_port: u16, remote_port: u16) -> Self {
+        Self { local_port, remote_port, ..self }
+    }
+
+    /// Both addresses, the local one first.
+    #[inline]
+    pub(crate) fn addresses(&self) -> (Address, Address) {
+        (self.local, self.remote)
     }
 
     pub(crate) fn from_tuple(tuple: &FourTuple) -> Self {
@@ -42,11 +50,11 @@ impl Key {
     }
 
     pub(crate) fn local(&self) -> IpAddr {
-        address(self.local)
+        self.local.into()
     }
 
     pub(crate) fn remote(&self) -> IpAddr {
-        address(self.remote)
+        self.remote.into()
     }
 
     pub(crate) fn local_port(&self) -> u16 {
@@ -57,23 +65,30 @@ impl Key {
         self.remote_port
     }
 
-    pub(crate) fn is_ipv6(&self) -> bool {
-        self.remote[..12] != [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+    /// Both ports in one word, the local one on top.
+    #[inline]
+    pub(crate) fn ports(&self) -> u32 {
+        u32::from(self.local_port) << 16 | u32::from(self.remote_port)
     }
 
-    /// Feeds a keyed hash with everything in it.
-    pub(crate) fn feed(&self, hasher: &mut impl Hasher) {
-        let ports = u32::from(self.local_port) << 16 | u32::from(self.remote_port);
-        if self.is_ipv6() {
-            hasher.write(&self.local);
-            hasher.write(&self.remote);
-            hasher.write_u32(ports);
-        } else {
-            let mut words = [0; 12];
-            words[..4].copy_from_slice(&self.local[12..]);
-            words[4..8].copy_from_slice(&self.remote[12..]);
-            words[8..].copy_from_slice(&ports.to_ne_bytes());
-            hasher.write(&words);
+    #[inline]
+    pub(crate) fn is_ipv6(&self) -> bool {
+        self.remote.to_v4().is_none()
+    }
+
+    /// A keyed hash of everything in it: two words for IPv4, five for IPv6.
+    #[inline]
+    pub(crate) fn hash<const C: usize, const D: usize>(&self, sip: &Sip<C, D>) -> u64 {
+        let ports = u64::from(self.ports());
+        match self.remote.to_v4() {
+            Some(remote) => {
+                let local = self.local.last_word().swap_bytes();
+                sip.hash([u64::from(u32::from_le_bytes(remote)) << 32 | u64::from(local)], ports | 12 << 56)
+            }
+            None => {
+                let ([a, b], [c, d]) = (self.local.words(), self.remote.words());
+                sip.hash([a, b, c, d].map(u64::to_le), ports | 36 << 56)
+            }
         }
     }
 }
@@ -81,7 +96,11 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::Sip13;
     use alloc::string::ToString;
+    use core::hash::Hasher;
+    use proptest::prelude::*;
+    use siphasher::sip::SipHasher13;
 
     #[test]
     fn tuple_survives_the_key_in_both_families() {
@@ -90,6 +109,25 @@ mod tests {
             let key = Key::from_tuple(&tuple);
             assert_eq!(key.tuple(), tuple);
             assert_eq!(key.is_ipv6(), remote.to_string().starts_with('['));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hash_is_that_of_addresses_and_ports_in_order(secret: [u8; 16], v6: bool, local: [u8; 16], remote: [u8; 16], ports: (u16, u16)) {
+            let address = |octets: [u8; 16]| -> IpAddr {
+                if v6 { octets.into() } else { [octets[0], octets[1], octets[2], octets[3]].into() }
+            };
+            let octets = |address| match address {
+                IpAddr::V4(v4) => v4.octets().to_vec(),
+                IpAddr::V6(v6) => v6.octets().to_vec(),
+            };
+            let (local, remote) = (address(local), address(remote));
+            let words = [&octets(local)[..], &octets(remote), &ports.1.to_le_bytes(), &ports.0.to_le_bytes()].concat();
+            let mut other = SipHasher13::new_with_key(&secret);
+            other.write(&words);
+            let key = Key::new(local, ports.0, remote, ports.1);
+            prop_assert_eq!(key.hash(&Sip13::new(secret)), other.finish());
         }
     }
 }

@@ -2,18 +2,22 @@
 //!
 //! - `mod`: [`Host`] itself, and what is so (A)
 //! - `types`: settings, the name of a connection, events, counters
-//! - `input`: frames come in, are parsed, reassembled and handed on (B)
+//! - `input`: frames come in, are parsed, reassembled and handed on (B); `batch`: several at once
 //! - `segment`: a TCP segment meets the object that owns its tuple
 //! - `passive`: LISTEN and half-open connections; `time_wait`: the table's duties
 //! - `settle`: the one place that changes a connection's phase, and tells the application
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
-//! - `output`: what leaves (D); `timeouts`: what is due
+//! - `output`, `emit`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
-//! - `snapshot`: everything the host holds at one moment
+//! - `shards`: several hosts that are one; `shard_map`: which of them owns what
+//! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
+mod batch;
 mod calls;
 mod datagrams;
 mod demux;
+mod emit;
+mod growth;
 mod input;
 pub(crate) mod key;
 mod output;
@@ -21,12 +25,16 @@ mod passive;
 mod ports;
 mod segment;
 mod settle;
+mod shard_map;
+mod shards;
 pub(crate) mod snapshot;
 mod stream;
 mod time_wait;
 mod timeouts;
 mod types;
 
+pub use shard_map::ShardMap;
+pub use shards::Stray;
 pub use stream::Stream;
 pub use types::{Counters, Event, FourTuple, HostConfig, InterfaceConfig};
 
@@ -71,6 +79,8 @@ pub struct Host {
     udp: UdpSockets,
     // Who owns a tuple.
     demux: demux::Demux,
+    /// The other hosts, where this is one of several.
+    shard: shards::Membership,
     connections: Slab<Connection>,
     half_open: Slab<HalfOpen>,
     time_wait_4: TimeWaitTable<Ipv4Addr>,
@@ -109,6 +119,7 @@ impl Host {
             outbox: Outbox::new(&secret),
             udp: UdpSockets::default(),
             demux: demux::Demux::new(&secret),
+            shard: shards::Membership::default(),
             connections: Slab::new(),
             half_open: Slab::new(),
             time_wait_4: TimeWaitTable::new(),

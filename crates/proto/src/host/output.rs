@@ -2,15 +2,15 @@
 
 use super::Host;
 use super::demux::Found;
+use super::emit::emit;
 use super::key::Key;
-use crate::tcp::connection::{Connection, Phase};
-use crate::tcp::sends::{Next, build, next_segment};
-use crate::tcp::seq::{SeqNum, octets};
+use crate::tcp::connection::Phase;
+use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left};
+use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::Tcb;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
-use crate::wire::checksum::Sum;
-use crate::wire::ip::{IpRepr, PROTOCOL_TCP, emit_header};
-use crate::wire::tcp::{self, Flags, Header, Timestamp};
-use crate::{Checksum, FourTuple, Instant, InterfaceId, State, Transmit};
+use crate::wire::tcp::{Flags, Header, Timestamp};
+use crate::{FourTuple, Instant, InterfaceConfig, InterfaceId, State, Transmit};
 use alloc::collections::VecDeque;
 use core::num::NonZeroU16;
 
@@ -20,9 +20,8 @@ const CONTROL_MAX: usize = 16_384;
 const CONTROL_KEPT: usize = 256;
 /// The largest IP packet.
 const PACKET_MAX: u32 = 65_535;
-/// Hops a packet of ours may take (RFC 9293 MUST-49 asks for a configurable 60 or more; Linux: `ip_default_ttl`).
-const HOP_LIMIT: u8 = 64;
-
+/// More octets than all headers of a packet can have.
+const HEADERS_MAX: u32 = 120;
 /// A segment that belongs to no connection's stream of text: SYN-ACK, RST, an ACK from TIME-WAIT.
 #[derive(Clone, Debug)]
 pub(super) struct Control {
@@ -31,6 +30,28 @@ pub(super) struct Control {
     pub(super) header: Header,
     /// The state before it, for those who watch.
     pub(super) before: State,
+}
+
+/// What a connection did with its turn to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    /// It had nothing to send.
+    Nothing,
+    /// A segment, and it may have more.
+    Sent,
+    /// A segment, and nothing is left.
+    SentLast,
+}
+
+/// Octets of text that one frame may carry: a segment, or many where the device cuts frames and completes their
+/// checksums; a device that says it does only one of both is not believed.
+fn text_max(tcb: &Tcb, config: &InterfaceConfig) -> u32 {
+    let mss = u32::from(tcb.snd.mss);
+    if config.segmentation_offload && config.checksum_offload && tcb.send_queue() > mss {
+        ((PACKET_MAX - HEADERS_MAX) / mss * mss).max(mss)
+    } else {
+        mss
+    }
 }
 
 impl Host {
@@ -67,30 +88,51 @@ impl Host {
     /// Fills `out` with the next frame to send; false when there is none.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Transmit) -> bool {
         out.clear();
-        if self.outbox.pop(out) {
-            self.counters.frames_out += 1;
+        let sent = (!self.outbox.is_empty() && self.transmit_packet(now, out))
+            || (!self.control.is_empty() && self.transmit_control(now, out))
+            || self.transmit_text(now, out);
+        self.counters.frames_out += u64::from(sent);
+        sent
+    }
+
+    /// A packet that the IP layer has made.
+    fn transmit_packet(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        let sent = self.outbox.pop(out);
+        if sent {
             self.trace_frame(now, Direction::Out, None, State::Closed, State::Closed, None);
-            return true;
         }
-        if let Some(control) = self.control.pop_front() {
-            if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
-                self.control = VecDeque::new();
-            }
-            self.counters.frames_out += 1;
-            if self.tracing {
-                let tuple = control.key.tuple();
-                let after = self.shown_after(&control.key, control.before);
-                self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
-            }
-            self.emit(&control.key, control.interface, &control.header, &[], 0, out);
-            return true;
+        sent
+    }
+
+    fn transmit_control(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        let Some(control) = self.control.pop_front() else { return false };
+        if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
+            self.control = VecDeque::new();
         }
+        if self.tracing {
+            let tuple = control.key.tuple();
+            let after = self.shown_after(&control.key, control.before);
+            self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
+        }
+        let config = self.interfaces.config(control.interface);
+        emit(&control.key, control.interface, config, &control.header, &[], out);
+        true
+    }
+
+    /// The next segment of the connections that may have something to send.
+    #[inline]
+    fn transmit_text(&mut self, now: Instant, out: &mut Transmit) -> bool {
         while let Some(&index) = self.dirty.front() {
-            if self.transmit_connection(now, index, out) {
-                self.counters.frames_out += 1;
+            let turn = self.transmit_connection(now, index, out);
+            if turn != Turn::Sent {
+                self.dirty.pop_front();
+            }
+            if turn != Turn::Nothing {
+                if self.tracing {
+                    self.trace_sent(now, index);
+                }
                 return true;
             }
-            self.dirty.pop_front();
             if let Some(connection) = self.connections.get_mut(index) {
                 connection.dirty = false;
             }
@@ -99,102 +141,55 @@ impl Host {
         false
     }
 
-    fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> bool {
+    /// The next segment of a connection. After [`Turn::SentLast`] it is clean and its timer armed.
+    #[inline]
+    fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
         let pressed = self.pressed();
-        let Some(connection) = self.connections.get_mut(index) else { return false };
-        let (key, interface) = (connection.key, connection.interface);
-        // A device that cuts frames completes their checksums; one that says otherwise is not believed.
-        let config = self.interfaces.config(interface);
-        let offload = config.segmentation_offload && config.checksum_offload;
-        let (header, segment_size, text) = match &mut connection.phase {
-            Phase::Over(_) => return false,
+        let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
+        let config = self.interfaces.config(connection.interface);
+        let last = match &mut connection.phase {
+            Phase::Over(_) => return Turn::Nothing,
             Phase::Opening(opening) => {
                 if !opening.syn_due {
-                    return false;
+                    return Turn::Nothing;
                 }
                 let ts_val = opening.ts_val(now);
-                (opening.build_syn(now, ts_val), None, None)
+                let header = opening.build_syn(now, ts_val);
+                emit(&connection.key, connection.interface, config, &header, &[], out);
+                true
             }
             Phase::Synchronized(tcb) => {
-                let mss = u32::from(tcb.mss);
-                let text_max = if offload { (PACKET_MAX - 120) / mss * mss } else { mss };
-                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else { return false };
-                let retransmits = tcb.retransmits;
+                let Next::Segment(plan) = next_segment(tcb, now, text_max(tcb, config)) else {
+                    return Turn::Nothing;
+                };
+                self.counters.retransmits += u64::from(plan.kind == Kind::Retransmission);
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
-                self.counters.retransmits += u64::from(tcb.retransmits - retransmits);
-                (header, NonZeroU16::new(tcb.mss), (plan.text > 0 && out.text.is_empty()).then_some(plan))
+                let short =
+                    if out.text.is_empty() { build::short_text(tcb, plan.seq, plan.text) } else { &[] };
+                emit(&connection.key, connection.interface, config, &header, short, out);
+                if plan.text > u32::from(tcb.snd.mss) && out.text_len() > usize::from(tcb.snd.mss) {
+                    out.segment_size = NonZeroU16::new(tcb.snd.mss);
+                }
+                nothing_left(tcb)
             }
         };
-        if self.tracing {
-            let after = connection.state();
-            let before = core::mem::replace(&mut connection.shown, after);
-            let tuple = key.tuple();
-            self.trace_frame(now, Direction::Out, Some(tuple), before, after, None);
+        if !last {
+            return Turn::Sent;
         }
-        let short = text.map_or(&[][..], |plan| self.short_text(index, plan.seq, plan.text));
-        let text_len = short.len() + out.text_len();
-        self.emit(&key, interface, &header, short, text_len, out);
-        if let Some(size) = segment_size
-            && text_len > usize::from(size.get())
-        {
-            out.segment_size = Some(size);
+        connection.dirty = false;
+        let deadline = connection.next_deadline();
+        if connection.armed.add(deadline) {
+            self.wheel.arm(Found::Connection(index).pack(), deadline);
         }
-        true
+        Turn::SentLast
     }
 
-    fn short_text(&self, index: u32, seq: SeqNum, max: u32) -> &[u8] {
-        match self.connections.get(index) {
-            Some(Connection { phase: Phase::Synchronized(tcb), .. }) => build::short_text(tcb, seq, max),
-            _ => &[],
-        }
-    }
-
-    /// Writes IP and TCP headers, and short text behind them, in front of the slices that are already in `out`.
-    fn emit(
-        &self,
-        key: &Key,
-        interface: InterfaceId,
-        header: &Header,
-        short: &[u8],
-        text_len: usize,
-        out: &mut Transmit,
-    ) {
-        out.interface = interface;
-        let header_len = tcp::HEADER_LEN + header.options.wire_len();
-        let (source, destination) = (key.local(), key.remote());
-        let repr = IpRepr {
-            source,
-            destination,
-            protocol: PROTOCOL_TCP,
-            payload_len: header_len + text_len,
-            hop_limit: HOP_LIMIT,
-            ecn: 0,
-            identification: 0,
-            dont_fragment: true,
-        };
-        emit_header(&repr, &mut out.header);
-        let start = out.header.len();
-        let mut sum = Sum::pseudo_header(source, destination, PROTOCOL_TCP, octets(header_len + text_len));
-        let offload = self.interfaces.config(interface).checksum_offload;
-        let partial = if offload { sum.fold() } else { 0 };
-        let with_ports =
-            Header { source: key.local_port(), destination: key.remote_port(), ..header.clone() };
-        tcp::emit(&with_ports, partial, &mut out.header);
-        let copied = out.header.try_extend_from_slice(short);
-        debug_assert!(copied.is_ok(), "no room for short text");
-        if offload {
-            let start = u16::try_from(start).unwrap_or(u16::MAX);
-            out.checksum = Checksum::Partial { start, offset: tcp::CHECKSUM_OFFSET };
-            return;
-        }
-        sum.add(out.header.get(start..).unwrap_or_default());
-        for slice in &out.text {
-            sum.add(slice);
-        }
-        let field = start + usize::from(tcp::CHECKSUM_OFFSET);
-        if let Some(place) = out.header.get_mut(field..field + 2) {
-            place.copy_from_slice(&sum.finish().to_be_bytes());
-        }
+    /// Tells those who watch of a segment that a connection sent.
+    fn trace_sent(&mut self, now: Instant, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let (tuple, after) = (connection.key.tuple(), connection.state());
+        let before = core::mem::replace(&mut connection.shown, after);
+        self.trace_frame(now, Direction::Out, Some(tuple), before, after, None);
     }
 
     /// The connection may have something to send.

@@ -9,13 +9,13 @@ use crate::tcp::arrives;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{HalfOpen, Step};
+use crate::tcp::opening::isn::TupleNumbers;
 use crate::tcp::opening::negotiate::{self, Agreed};
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, DropReason, Instant, InterfaceId, ListenerId};
-use alloc::boxed::Box;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
@@ -29,6 +29,7 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         key: &Key,
+        hash: u64,
         listener: u32,
         covered: Option<Covered>,
         seg: &Segment,
@@ -53,10 +54,11 @@ impl Host {
             return Err(DropReason::SynQueueFull);
         }
         listening.half_open += 1;
-        let offset = self.numbers.timestamp_offset(key);
-        let iss = self.initial_sequence(key, now, covered.map(|covered| covered.snd_nxt));
+        let numbers = self.numbers.of(key);
+        let iss = self.initial_sequence(key, numbers, now, covered.map(|covered| covered.snd_nxt));
         let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
-        let agreed = Agreed::from_syn(&listening.config, seg, iss, path_mss, key.is_ipv6(), offset);
+        let agreed =
+            Agreed::from_syn(&listening.config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let half_open = HalfOpen {
             key: *key,
             agreed,
@@ -71,10 +73,10 @@ impl Host {
         };
         let resend_at = half_open.resend_at;
         let (index, _) = self.half_open.insert(half_open);
-        if let Some(covered) = covered {
-            self.cover(key, covered.found);
+        match covered {
+            Some(covered) => self.cover(key, hash, covered.found, index),
+            None => self.own(hash, Found::HalfOpen(index)),
         }
-        self.own(key, Found::HalfOpen(index));
         self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
@@ -84,11 +86,17 @@ impl Host {
 
     /// The initial sequence number of a new connection; above `after`, the SND.NXT of the TIME-WAIT it reopens
     /// (RFC 9293 MAY-2 condition 1).
-    pub(super) fn initial_sequence(&self, key: &Key, now: Instant, after: Option<SeqNum>) -> SeqNum {
+    pub(super) fn initial_sequence(
+        &self,
+        key: &Key,
+        numbers: TupleNumbers,
+        now: Instant,
+        after: Option<SeqNum>,
+    ) -> SeqNum {
         if let Some(laboratory) = self.config.initial_sequence {
             return laboratory(&key.tuple());
         }
-        let iss = self.numbers.initial_sequence(key, now);
+        let iss = numbers.initial_sequence(now);
         match after {
             // Far enough that no segment of the old connection can lie in the new window.
             Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,
@@ -118,6 +126,7 @@ impl Host {
         &mut self,
         now: Instant,
         index: u32,
+        hash: u64,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
         let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
@@ -157,12 +166,18 @@ impl Host {
                 self.reply_reset(key, interface, seg, State::SynReceived);
                 Err(reason)
             }
-            Step::Establish => self.establish_passive(now, index, seg),
+            Step::Establish => self.establish_passive(now, index, hash, seg),
         }
     }
 
     /// The handshake's ACK: a connection that waits for `accept`.
-    fn establish_passive(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+    fn establish_passive(
+        &mut self,
+        now: Instant,
+        index: u32,
+        hash: u64,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
         let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
         let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
         let (listener, covers, since) = (half_open.listener, half_open.covers_time_wait, half_open.since);
@@ -179,15 +194,14 @@ impl Host {
         listening.half_open = listening.half_open.saturating_sub(1);
         let mut tcb = Tcb::new(&agreed, &listening.config, now);
         tcb.measure_handshake(&agreed, since, now);
-        self.disown(&key, Found::HalfOpen(index));
         self.half_open.remove(index);
         if covers {
             self.remove_covered(&key);
         }
-        let phase = Phase::Synchronized(Box::new(tcb));
+        let phase = Phase::Synchronized(tcb);
         let (connection, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::SynReceived));
-        self.own(&key, Found::Connection(connection));
+        self.hand_over(hash, Found::HalfOpen(index), Found::Connection(connection));
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.accept_queue.push_back(ConnectionId { index: connection, generation });
         }
@@ -220,12 +234,16 @@ impl Host {
     pub(super) fn drop_half_open(&mut self, now: Instant, index: u32) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let (key, listener, covers) = (half_open.key, half_open.listener, half_open.covers_time_wait);
-        self.disown(&key, Found::HalfOpen(index));
         self.half_open.remove(index);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open = listening.half_open.saturating_sub(1);
         }
-        let after = if covers && self.uncover(&key) { State::TimeWait } else { State::Listen };
+        let after = if covers && self.uncover(&key, index) {
+            State::TimeWait
+        } else {
+            self.disown(&key, Found::HalfOpen(index));
+            State::Listen
+        };
         self.trace_state(now, &key, State::SynReceived, after);
     }
 

@@ -14,7 +14,6 @@ use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{DropReason, FourTuple, Instant, InterfaceId, State};
-use alloc::boxed::Box;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
@@ -32,14 +31,15 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         key: &Key,
+        hash: u64,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
-        match self.find(key) {
+        match self.find_hashed(hash, key) {
             Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
-            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, seg),
-            Some(found) => self.time_wait_segment(now, interface, key, found, seg),
+            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
+            Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
             None => match self.listener_for(key.local(), key.local_port()) {
-                Some(listener) => self.listen_segment(now, interface, key, listener, None, seg),
+                Some(listener) => self.listen_segment(now, interface, key, hash, listener, None, seg),
                 None => self.unowned_segment(*key, interface, seg),
             },
         }
@@ -191,7 +191,7 @@ impl Host {
         let Phase::Opening(opening) = &mut connection.phase else { return };
         let mut tcb = Tcb::new(agreed, &opening.config, now);
         tcb.send = opening.send.take();
-        tcb.holder = opening.holder;
+        tcb.set_holder(opening.holder);
         tcb.nodelay = opening.nodelay;
         tcb.write_blocked = opening.write_blocked;
         if opening.close_queued {
@@ -205,15 +205,15 @@ impl Host {
             seg.seq += 1;
         } else {
             tcb.snd.wnd = u32::from(seg.wnd) << tcb.snd_shift;
-            tcb.snd.max_wnd = tcb.snd.wnd;
+            tcb.snd.max_wnd = seg.wnd;
         }
         // SYN and ACK alone need an answer at once; the rest of the segment is what it is.
         tcb.ack_now();
-        let held = tcb.holder.is_application();
+        let held = tcb.is_held();
         seg.trim(tcb.rcv.nxt, tcb.rcv.wnd());
         let flow = arrives::text_and_fin(&mut tcb, &mut self.pools, now, seg);
         let charged = charge(&tcb);
-        connection.phase = Phase::Synchronized(Box::new(tcb));
+        connection.phase = Phase::Synchronized(tcb);
         self.recharge(0, charged);
         self.counters.opened += 1;
         if held {
@@ -291,6 +291,9 @@ impl Host {
 
     /// Keeps the sum of received text over all connections.
     pub(super) fn recharge(&mut self, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
         let (before, after) = (u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0));
         self.recv_total = (self.recv_total + after).saturating_sub(before);
     }

@@ -4,33 +4,36 @@
 use super::demux::Found;
 use super::segment::charge;
 use super::{Event, Host};
-use crate::Instant;
-use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::closing::holder::Holder;
-use crate::tcp::connection::{Connection, Over, Phase};
+use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::CloseReason;
 use crate::tcp::info::State;
 use crate::tcp::sends::window;
-use crate::tcp::tcb::{AckDue, Tcb, Wake};
+use crate::tcp::tcb::Tcb;
+use crate::tcp::timers::AckDue;
 use crate::trace::TraceEvent;
 use crate::wire::tcp::{Flags, Header, Timestamp};
-use alloc::boxed::Box;
+use crate::{ConnectionId, Instant};
 
 impl Host {
     /// Brings the host in line with what a connection has become.
     pub(super) fn settle(&mut self, now: Instant, index: u32) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
+        let id = ConnectionId { index, generation };
         let state = connection.state();
         if let Phase::Synchronized(tcb) = &mut connection.phase {
             let wake = core::mem::take(&mut tcb.wake);
-            if state == State::FinWait2 && connection.noted != State::FinWait2 && !tcb.holder.is_application()
-            {
+            if state == State::FinWait2 && connection.noted != State::FinWait2 && !tcb.is_held() {
                 // From here on only the peer can end it: its own limit (Linux: tcp_fin_timeout).
-                tcb.holder = Holder::Nobody { until: now + tcb.config.fin_wait_2_timeout };
+                tcb.set_holder(Holder::Nobody { until: now + tcb.config.fin_wait_2_timeout });
             }
-            let held = tcb.holder.is_application();
-            if held {
-                self.wake(index, wake);
+            // The application is told, unless it has not fetched the last notice of the same kind.
+            let told = &mut connection.told;
+            if wake.readable && tcb.is_held() && !core::mem::replace(&mut told.readable, true) {
+                self.events.push_back(Event::Readable(id));
+            }
+            if wake.writable && tcb.is_held() && !core::mem::replace(&mut told.writable, true) {
+                self.events.push_back(Event::Writable(id));
             }
             match state {
                 State::TimeWait => return self.enter_time_wait(now, index),
@@ -38,8 +41,17 @@ impl Host {
                 _ => {}
             }
         }
-        self.note_state(now, index);
-        self.mark_dirty(index);
+        let before = core::mem::replace(&mut connection.noted, state);
+        if before != state {
+            connection.since = now;
+            if self.tracing {
+                let tuple = connection.key.tuple();
+                self.traces.push_back(TraceEvent::State { at: now, tuple, before, after: state });
+            }
+        }
+        if !core::mem::replace(&mut connection.dirty, true) {
+            self.dirty.push_back(index);
+        }
     }
 
     /// The application has read: the peer hears of the room when that is worth a segment.
@@ -50,19 +62,6 @@ impl Host {
         {
             tcb.ack_now();
             self.settle(now, index);
-        }
-    }
-
-    /// Tells the application, unless it has not fetched the last notice of the same kind.
-    fn wake(&mut self, index: u32, wake: Wake) {
-        let id = self.id_of(index);
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        let told = &mut connection.told;
-        if wake.readable && !core::mem::replace(&mut told.readable, true) {
-            self.events.push_back(Event::Readable(id));
-        }
-        if wake.writable && !core::mem::replace(&mut told.writable, true) {
-            self.events.push_back(Event::Writable(id));
         }
     }
 
@@ -98,25 +97,23 @@ impl Host {
         let Phase::Synchronized(tcb) = &mut connection.phase else { return };
         let wnd = window::offer(tcb, pressed);
         // The ACK of the peer's FIN is all that is left to say.
-        if tcb.ack_due != AckDue::No {
-            let header = Header { wnd, ..bare_ack(tcb, now) };
-            self.reply(key, interface, header, State::TimeWait);
-        }
-        self.note_state(now, index);
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        let Phase::Synchronized(tcb) = &connection.phase else { return };
+        let last_ack = (tcb.timers.ack_due != AckDue::No).then(|| Header { wnd, ..bare_ack(tcb, now) });
         let record = super::time_wait::Record {
             snd_nxt: tcb.snd.nxt,
             rcv_nxt: tcb.rcv.nxt,
             rcv_wnd: wnd,
             rcv_wind_shift: tcb.rcv_shift,
             interface,
-            ts_recent: tcb.ts.map(|ts| ts.recent),
+            ts_recent: tcb.ts().map(|ts| ts.recent),
             owner,
             msl: tcb.config.msl,
         };
+        if let Some(header) = last_ack {
+            self.reply(key, interface, header, State::TimeWait);
+        }
+        self.note_state(now, index);
+        self.insert_time_wait(now, &key, index, &record);
         self.let_go(now, index, CloseReason::Graceful);
-        self.insert_time_wait(now, &key, &record);
     }
 
     /// Ends a connection with RST.
@@ -150,45 +147,42 @@ impl Host {
         {
             self.counters.orphans_timed_out += 1;
         }
-        self.let_go(now, index, reason);
-    }
-
-    /// Takes the connection out of the tables. What the application still holds of it becomes [`Phase::Over`].
-    fn let_go(&mut self, now: Instant, index: u32, reason: CloseReason) {
         let Some(connection) = self.connections.get(index) else { return };
         if matches!(connection.phase, Phase::Over(_)) {
             return;
         }
         let key = connection.key;
         self.disown(&key, Found::Connection(index));
-        let id = self.id_of(index);
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        let info = connection.info();
+        self.let_go(now, index, reason);
+    }
+
+    /// The tuple is another's or nobody's by now. What the application still holds of the connection becomes
+    /// [`Phase::Over`].
+    fn let_go(&mut self, now: Instant, index: u32, reason: CloseReason) {
+        let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
+        let id = ConnectionId { index, generation };
         let held = connection.holder().is_application();
         let was_opening = matches!(connection.phase, Phase::Opening(_));
-        let (recv, complete, charged) = match &mut connection.phase {
-            Phase::Synchronized(tcb) => {
-                let charged = charge(tcb);
-                (tcb.recv.take().and_then(RecvBuffer::into_leftover), !tcb.halves.may_receive(), charged)
-            }
-            _ => (None, false, 0),
+        let charged = match &connection.phase {
+            Phase::Synchronized(tcb) => charge(tcb),
+            _ => 0,
         };
-        let kept = recv.as_ref().map_or(0, |recv| recv.charged());
-        connection.phase = Phase::Over(Box::new(Over { reason, recv, complete, info }));
+        let kept = if held { connection.end(reason) } else { 0 };
         // A TIME-WAIT's own trace has told of its beginning already.
-        if reason == CloseReason::Graceful && connection.noted == State::TimeWait {
-            connection.noted = State::Closed;
+        let silent = reason == CloseReason::Graceful && connection.noted == State::TimeWait;
+        let before = core::mem::replace(&mut connection.noted, State::Closed);
+        if before != State::Closed && !silent {
+            connection.since = now;
+            if self.tracing {
+                let (tuple, after) = (connection.key.tuple(), State::Closed);
+                self.traces.push_back(TraceEvent::State { at: now, tuple, before, after });
+            }
         }
-        self.note_state(now, index);
         self.events.push_back(Event::Closed(id, reason));
-        if was_opening {
-            self.counters.connect_failed += 1;
-        }
-        if held {
-            self.recharge(charged, kept);
-        } else {
+        self.counters.connect_failed += u64::from(was_opening);
+        self.recharge(charged, kept);
+        if !held {
             self.orphans = self.orphans.saturating_sub(1);
-            self.recharge(charged, 0);
             self.connections.remove(index);
         }
     }
@@ -216,7 +210,7 @@ impl Host {
                     tcb.config.orphan_timeout
                 };
                 tcb.halves.on_close();
-                tcb.holder = Holder::Nobody { until: now + patience };
+                tcb.set_holder(Holder::Nobody { until: now + patience });
                 unread
             }
         };
@@ -246,6 +240,6 @@ impl Host {
 fn bare_ack(tcb: &Tcb, now: Instant) -> Header {
     let mut header = Header { seq: tcb.bare_seq(), ack: tcb.rcv.nxt, flags: Flags::ACK, ..Header::default() };
     header.wnd = u16::try_from(tcb.rcv.wnd() >> tcb.rcv_shift).unwrap_or(u16::MAX);
-    header.options.timestamp = tcb.ts.map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
+    header.options.timestamp = tcb.ts().map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
     header
 }

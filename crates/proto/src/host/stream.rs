@@ -8,6 +8,7 @@ use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Over, Phase};
 use crate::tcp::error::{CloseReason, ReadError, WriteError};
+use crate::tcp::sends::window;
 use crate::tcp::seq::octets;
 use crate::{ConnectionId, Instant, OwnerId};
 use bytes::Bytes;
@@ -65,8 +66,11 @@ impl<'h> Stream<'h> {
                 let taken = take(recv);
                 self.host.pools.release_recv(&mut tcb.recv);
                 let after = charge(tcb);
+                let low = window::is_low(tcb);
                 self.host.recharge(before, after);
-                self.host.update_window(now, index);
+                if low {
+                    self.host.update_window(now, index);
+                }
                 Ok(taken)
             }
             Phase::Over(over) => {
@@ -83,22 +87,21 @@ impl<'h> Stream<'h> {
     ///
     /// # Errors
     /// [`WriteError::Blocked`] when nothing fits, [`WriteError::Closed`] after `shutdown`, [`WriteError::Ended`].
-    pub fn write(&mut self, now: Instant, text: &[u8]) -> Result<usize, WriteError> {
-        self.put(now, text.len(), |send, fits, free| send.write(text.get(..fits).unwrap_or_default(), free))
+    pub fn write(&mut self, _now: Instant, text: &[u8]) -> Result<usize, WriteError> {
+        self.put(text.len(), |send, fits, free| send.write(text.get(..fits).unwrap_or_default(), free))
     }
 
     /// Takes what fits from the front of `text` without copying; returns how many octets.
     ///
     /// # Errors
     /// As for [`Stream::write`].
-    pub fn write_chunk(&mut self, now: Instant, text: &mut Bytes) -> Result<usize, WriteError> {
+    pub fn write_chunk(&mut self, _now: Instant, text: &mut Bytes) -> Result<usize, WriteError> {
         let len = text.len();
-        self.put(now, len, |send, fits, _| send.push(text.split_to(fits)))
+        self.put(len, |send, fits, _| send.push(text.split_to(fits)))
     }
 
     fn put(
         &mut self,
-        now: Instant,
         len: usize,
         put: impl FnOnce(&mut SendBuffer, usize, &mut Blocks),
     ) -> Result<usize, WriteError> {
@@ -136,7 +139,9 @@ impl<'h> Stream<'h> {
         }
         let (send, free) = self.host.pools.send(send);
         put(send, fits, free);
-        self.host.settle(now, index);
+        if !core::mem::replace(&mut connection.dirty, true) {
+            self.host.dirty.push_back(index);
+        }
         Ok(fits)
     }
 
@@ -178,7 +183,7 @@ impl<'h> Stream<'h> {
         match &mut connection.phase {
             Phase::Over(_) => return self.host.forget(index),
             Phase::Opening(opening) => opening.holder = Holder::Nobody { until: now },
-            Phase::Synchronized(tcb) => tcb.holder = Holder::Nobody { until: now },
+            Phase::Synchronized(tcb) => tcb.set_holder(Holder::Nobody { until: now }),
         }
         self.host.orphans += 1;
         self.host.abort_connection(now, index, CloseReason::Aborted);

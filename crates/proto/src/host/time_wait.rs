@@ -97,7 +97,8 @@ fn again<A: Copy>(table: &mut TimeWaitTable<A>, index: u32, now: Instant, seg: &
 }
 
 impl Host {
-    pub(super) fn insert_time_wait(&mut self, now: Instant, key: &Key, record: &Record) {
+    /// A connection's tuple goes over to a TIME-WAIT.
+    pub(super) fn insert_time_wait(&mut self, now: Instant, key: &Key, connection: u32, record: &Record) {
         let held = self.time_wait_4.len() + self.time_wait_6.len();
         if held >= usize::try_from(self.config.time_wait_max).unwrap_or(usize::MAX) {
             self.evict_time_wait(now);
@@ -117,9 +118,14 @@ impl Host {
             }
             _ => None,
         };
-        if let Some(found) = found {
-            self.own(key, found);
-            self.counters.time_wait_entered += 1;
+        let connection = Found::Connection(connection);
+        match found {
+            Some(found) => {
+                let hash = self.demux.hash(key);
+                self.hand_over(hash, connection, found);
+                self.counters.time_wait_entered += 1;
+            }
+            None => self.disown(key, connection),
         }
     }
 
@@ -139,7 +145,14 @@ impl Host {
     }
 
     /// Ends every TIME-WAIT whose 2*MSL are over.
+    #[inline]
     pub(super) fn expire_time_wait(&mut self, now: Instant) {
+        if now >= self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never()) {
+            self.expire_time_waits_due(now);
+        }
+    }
+
+    fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
             self.time_wait_ended(now, Found::TimeWait4(index), &record);
         }
@@ -221,6 +234,7 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         key: &Key,
+        hash: u64,
         found: Found,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
@@ -242,7 +256,7 @@ impl Host {
                         return Err(DropReason::NoConnection);
                     };
                     let covered = Covered { found, snd_nxt: brief.snd_nxt };
-                    self.listen_segment(now, interface, key, listener, Some(covered), seg)
+                    self.listen_segment(now, interface, key, hash, listener, Some(covered), seg)
                 }
                 // Nobody listens any more: the answer of a connection that is over, as for any other segment.
                 None => self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn),
@@ -303,7 +317,7 @@ impl Host {
             Header { seq: record.snd_nxt, ack: record.rcv_nxt, flags: Flags::ACK, ..Header::default() };
         header.wnd = record.wnd;
         header.options.timestamp = record.ts_recent.map(|ecr| Timestamp {
-            val: millis32(now).wrapping_add(self.numbers.timestamp_offset(key)),
+            val: millis32(now).wrapping_add(self.numbers.of(key).timestamp_offset),
             ecr,
         });
         self.reply(*key, record.interface, header, State::TimeWait);
@@ -312,18 +326,18 @@ impl Host {
     // ---- the covered record ----
 
     /// A half-open connection takes the tuple over; the record waits underneath.
-    pub(super) fn cover(&mut self, key: &Key, found: Found) {
-        self.disown(key, found);
+    pub(super) fn cover(&mut self, key: &Key, hash: u64, found: Found, half_open: u32) {
         match found {
             Found::TimeWait4(index) => self.time_wait_4.cover(index),
             Found::TimeWait6(index) => self.time_wait_6.cover(index),
             _ => return,
         }
+        self.hand_over(hash, found, Found::HalfOpen(half_open));
         self.covered.insert(*key, found.pack());
     }
 
     /// The half-open connection is gone: back to TIME-WAIT for the time that is left. False when that ran out.
-    pub(super) fn uncover(&mut self, key: &Key) -> bool {
+    pub(super) fn uncover(&mut self, key: &Key, half_open: u32) -> bool {
         let Some(packed) = self.covered.remove(key) else { return false };
         let found = Found::unpack(packed);
         match found {
@@ -331,7 +345,8 @@ impl Host {
             Found::TimeWait6(index) => self.time_wait_6.uncover(index),
             _ => return false,
         }
-        self.own(key, found);
+        let hash = self.demux.hash(key);
+        self.hand_over(hash, Found::HalfOpen(half_open), found);
         self.counters.uncovered += 1;
         true
     }

@@ -21,7 +21,7 @@ pub(crate) struct Identification {
 impl Identification {
     /// Numbers derived from the host's secret.
     pub(crate) fn new(secret: &Secret) -> Self {
-        Self { prf: secret.prf(Purpose::IpIdentification), counters: [0; COUNTERS] }
+        Self { prf: secret.octet_prf(Purpose::IpIdentification), counters: [0; COUNTERS] }
     }
 
     /// The next number between two addresses. IPv4 has room for its low 16 bits.

@@ -1,9 +1,12 @@
 //! The interfaces of a host: whose address is it, where does it lead, from which address do we speak.
 
+mod set;
+
 use crate::{InterfaceConfig, InterfaceId};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::net::IpAddr;
+use set::Set;
 
 /// Smallest MTU of a link that carries IPv6 (RFC 8200 §5), and of one that carries only IPv4 (RFC 791).
 const MTU_MIN_V6: u16 = 1280;
@@ -13,6 +16,11 @@ const MTU_MIN_V4: u16 = 68;
 #[derive(Clone, Debug)]
 pub(crate) struct Interfaces {
     list: Vec<InterfaceConfig>,
+    /// The addresses of all interfaces, by family: what every packet is compared with.
+    own_v4: Set<u32>,
+    own_v6: Set<u128>,
+    /// The broadcast addresses of all networks.
+    broadcast: Set<u32>,
     /// What an id of another host gets: it leads nowhere.
     nowhere: InterfaceConfig,
 }
@@ -20,7 +28,13 @@ pub(crate) struct Interfaces {
 impl Default for Interfaces {
     fn default() -> Self {
         let nowhere = InterfaceConfig { default_route: false, ..InterfaceConfig::default() };
-        Self { list: Vec::new(), nowhere }
+        Self {
+            list: Vec::new(),
+            own_v4: Set::default(),
+            own_v6: Set::default(),
+            broadcast: Set::default(),
+            nowhere,
+        }
     }
 }
 
@@ -31,6 +45,20 @@ impl Interfaces {
         let has_v6 = config.addresses.iter().any(|(address, _)| address.is_ipv6());
         config.mtu = config.mtu.max(if has_v6 { MTU_MIN_V6 } else { MTU_MIN_V4 });
         let Ok(index) = u16::try_from(self.list.len()) else { return InterfaceId(u16::MAX) };
+        for (address, length) in &config.addresses {
+            match address {
+                IpAddr::V4(v4) => {
+                    let own = v4.to_bits();
+                    self.own_v4.insert(own);
+                    let host_bits = u32::MAX.checked_shr(u32::from(*length)).unwrap_or(0);
+                    // A prefix of 31 bits is a link of two hosts, without broadcast (RFC 3021).
+                    if host_bits > 1 {
+                        self.broadcast.insert(own | host_bits);
+                    }
+                }
+                IpAddr::V6(v6) => self.own_v6.insert(v6.to_bits()),
+            }
+        }
         self.list.push(config);
         InterfaceId(index)
     }
@@ -41,25 +69,40 @@ impl Interfaces {
     }
 
     /// Whether some interface has this address.
+    #[inline]
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {
-        self.list.iter().any(|config| has(config, address))
+        match address {
+            IpAddr::V4(v4) => self.own_v4.has(v4.to_bits()),
+            IpAddr::V6(v6) => self.own_v6.has(v6.to_bits()),
+        }
     }
 
     /// Whether a packet from another host may come from here: not from an address of ours, nor from the broadcast
     /// address of one of our networks (RFC 1122 §3.2.1.3). What no source may be is refused by `wire::ip::parse`.
+    #[inline]
     pub(crate) fn may_be_source(&self, source: IpAddr) -> bool {
         !self.is_local(source) && !self.is_broadcast(source)
     }
 
+    /// Whether an IPv4 packet is for this host, and from where one may come: both questions above at once.
+    #[inline]
+    pub(crate) fn takes_v4(&self, source: [u8; 4], destination: [u8; 4]) -> bool {
+        let (source, destination) = (u32::from_be_bytes(source), u32::from_be_bytes(destination));
+        let refused = source == u32::MAX || self.broadcast.has(source) || self.own_v4.has(source);
+        self.own_v4.has(destination) && !refused
+    }
+
+    /// The same for IPv6.
+    #[inline]
+    pub(crate) fn takes_v6(&self, source: [u8; 16], destination: [u8; 16]) -> bool {
+        self.own_v6.has(u128::from_be_bytes(destination)) && !self.own_v6.has(u128::from_be_bytes(source))
+    }
+
     /// Whether this is the limited broadcast address or that of one of our networks. IPv6 has none.
+    #[inline]
     pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
         let IpAddr::V4(v4) = address else { return false };
-        let of_network = |(own, length): &(IpAddr, u8)| {
-            // A prefix of 31 bits is a link of two hosts, without broadcast (RFC 3021).
-            let host_bits = u32::MAX.checked_shr(u32::from(*length)).unwrap_or(0);
-            host_bits > 1 && v4.to_bits() & host_bits == host_bits && common_bits(*own, address) >= *length
-        };
-        v4.is_broadcast() || self.list.iter().flat_map(|config| &config.addresses).any(of_network)
+        v4.is_broadcast() || self.broadcast.has(v4.to_bits())
     }
 
     /// The interface that leads to `destination`: the longest of the prefixes that contain it, else the first with a
@@ -102,10 +145,6 @@ impl Interfaces {
     fn iter(&self) -> impl Iterator<Item = (InterfaceId, &InterfaceConfig)> {
         (0..=u16::MAX).map(InterfaceId).zip(&self.list)
     }
-}
-
-fn has(config: &InterfaceConfig, address: IpAddr) -> bool {
-    config.addresses.iter().any(|(own, _)| *own == address)
 }
 
 fn speaks(config: &InterfaceConfig, destination: IpAddr) -> bool {

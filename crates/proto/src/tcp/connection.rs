@@ -10,7 +10,6 @@ use crate::tcp::tcb::{Tcb, Wake};
 use crate::tcp::timers;
 use crate::{Instant, InterfaceId, OwnerId};
 use alloc::boxed::Box;
-use arrayvec::ArrayVec;
 
 /// A connection that has ended while the application still holds it.
 #[derive(Clone, Debug)]
@@ -27,43 +26,50 @@ pub(crate) struct Over {
 #[derive(Clone, Debug)]
 pub(crate) enum Phase {
     /// SYN-SENT, or SYN-RECEIVED after an active open.
-    Opening(Box<Opening>),
+    Opening(Opening),
     /// ESTABLISHED to LAST-ACK.
-    Synchronized(Box<Tcb>),
+    Synchronized(Tcb),
     /// CLOSED, but the application has not let go.
-    Over(Box<Over>),
+    Over(Over),
 }
 
-/// The instants for which the timing wheel holds an entry of ours, the earliest last.
+/// The instants for which the timing wheel holds an entry of ours.
 ///
-/// Entries are never cancelled. A nearer deadline gets an entry of its own, and the farther one stays of use: without
-/// this list each delayed ACK of a connection with keep-alive would leave an entry in the wheel for two hours.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Armed(ArrayVec<Instant, ARMED_MAX>);
+/// Entries are never cancelled. A nearer deadline gets an entry of its own, and the farthest one stays of use: else each
+/// delayed ACK of a connection with keep-alive would leave an entry in the wheel for two hours. One between the two is
+/// forgotten and ignored when it comes due, which is soon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Armed {
+    near: Instant,
+    far: Instant,
+}
 
-/// More nested deadlines than that and the farthest is forgotten; its entry is ignored when it comes due.
-const ARMED_MAX: usize = 4;
+impl Default for Armed {
+    fn default() -> Self {
+        Self { near: Instant::FAR_FUTURE, far: Instant::FAR_FUTURE }
+    }
+}
 
 impl Armed {
     /// Whether the wheel needs an entry for `deadline`; counts it in then.
     pub(crate) fn add(&mut self, deadline: Instant) -> bool {
-        if self.0.last().copied().unwrap_or(Instant::FAR_FUTURE) <= deadline {
+        if self.near <= deadline {
             return false;
         }
-        if self.0.is_full() {
-            self.0.remove(0);
+        if self.far == Instant::FAR_FUTURE {
+            self.far = self.near;
         }
-        self.0.push(deadline);
+        self.near = deadline;
         true
     }
 
     /// An entry for `at` came due. False for one that was forgotten, or that another connection left in this slot.
     pub(crate) fn take(&mut self, at: Instant) -> bool {
-        let ours = self.0.last() == Some(&at);
-        if ours {
-            self.0.pop();
+        if self.near != at {
+            return false;
         }
-        ours
+        self.near = core::mem::replace(&mut self.far, Instant::FAR_FUTURE);
+        true
     }
 }
 
@@ -103,6 +109,29 @@ impl Connection {
         }
     }
 
+    /// Reads a word of each cache line, so that they are in the cache when they are needed. The result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self) -> u32 {
+        match &self.phase {
+            Phase::Synchronized(tcb) => tcb.touch() ^ self.key.ports(),
+            _ => self.key.ports(),
+        }
+    }
+
+    /// It has ended while the application holds it: what can still be read stays. How many octets that pins.
+    pub(crate) fn end(&mut self, reason: CloseReason) -> usize {
+        let info = self.info();
+        let (recv, complete) = match &mut self.phase {
+            Phase::Synchronized(tcb) => {
+                (tcb.recv.take().and_then(RecvBuffer::into_leftover), !tcb.halves.may_receive())
+            }
+            _ => (None, false),
+        };
+        let kept = recv.as_ref().map_or(0, |recv| recv.charged());
+        self.phase = Phase::Over(Over { reason, recv, complete, info });
+        kept
+    }
+
     /// The state's name, for people.
     pub(crate) fn state(&self) -> State {
         match &self.phase {
@@ -115,7 +144,7 @@ impl Connection {
     pub(crate) fn holder(&self) -> Holder {
         match &self.phase {
             Phase::Opening(opening) => opening.holder,
-            Phase::Synchronized(tcb) => tcb.holder,
+            Phase::Synchronized(tcb) => tcb.holder(),
             Phase::Over(_) => Holder::Application,
         }
     }
@@ -136,5 +165,28 @@ impl Connection {
             Phase::Synchronized(tcb) => tcb.info(),
             Phase::Over(over) => TcpInfo { state: State::Closed, ..over.info },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the memory figures in docs/performance stand on.
+    #[test]
+    fn connection_is_at_most_248_octets_with_its_tcb_in_176() {
+        assert_eq!((size_of::<Tcb>(), size_of::<Phase>()), (176, 176));
+        assert!(size_of::<Connection>() <= 248, "{}", size_of::<Connection>());
+    }
+
+    #[test]
+    fn nested_deadlines_keep_the_nearest_and_the_farthest_entry() {
+        let at = Instant::from_millis;
+        let mut armed = Armed::default();
+        assert!(armed.add(at(7_200_000)) && !armed.add(at(7_200_001)));
+        assert!(armed.add(at(200)) && armed.add(at(40)));
+        assert!(!armed.take(at(200)), "forgotten: the far one and the nearest are kept");
+        assert!(armed.take(at(40)) && armed.take(at(7_200_000)));
+        assert!(armed.add(at(50)));
     }
 }

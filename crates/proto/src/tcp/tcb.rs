@@ -13,9 +13,10 @@ use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::recovery::newreno::Recovery;
 use crate::tcp::recovery::rtt::Rtt;
 use crate::tcp::seq::{SeqNum, octets};
-use crate::tcp::timers::Timers;
+use crate::tcp::timers::{AckDue, Timers};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 /// What the peer's full segments are taken for until larger ones have been seen (Linux: `TCP_MSS_DEFAULT`).
 const RCV_MSS_FIRST: u16 = 536;
@@ -31,8 +32,10 @@ pub(crate) struct SendSpace {
     pub(crate) nxt: SeqNum,
     /// The peer's window.
     pub(crate) wnd: u32,
-    /// The largest window the peer has ever offered.
-    pub(crate) max_wnd: u32,
+    /// The largest window the peer has ever offered, in units of its scale, rounded up.
+    pub(crate) max_wnd: u16,
+    /// Octets of text in a full segment, options of the steady state taken off.
+    pub(crate) mss: u16,
     /// SEG.SEQ of the segment that last set `wnd`.
     pub(crate) wl1: SeqNum,
     /// SEG.ACK of the segment that last set `wnd`.
@@ -46,10 +49,8 @@ pub(crate) struct ReceiveSpace {
     pub(crate) nxt: SeqNum,
     /// The right edge of the window as we have offered it. Never moves left.
     pub(crate) edge: SeqNum,
-    /// The sequence number after the last octet of urgent text; at or before `nxt` when there is none (RCV.UP).
-    pub(crate) up: SeqNum,
-    /// SEG.SEQ of the peer's FIN where it has overtaken text that is still missing.
-    pub(crate) early_fin: Option<SeqNum>,
+    /// Last.ACK.sent (RFC 7323 §4.3): RCV.NXT as the last segment of ours acknowledged it.
+    pub(crate) last_ack_sent: SeqNum,
 }
 
 impl ReceiveSpace {
@@ -59,7 +60,7 @@ impl ReceiveSpace {
     }
 }
 
-/// Timestamps in use (RFC 7323).
+/// Timestamps (RFC 7323); of meaning only when both sides use them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimestampState {
     /// TS.Recent: the peer's clock, to be echoed.
@@ -68,19 +69,21 @@ pub(crate) struct TimestampState {
     pub(crate) recent_at_ms: u32,
     /// What is added to our clock, so that it says nothing about other connections (RFC 7323 §5.4).
     pub(crate) offset: u32,
-    /// Last.ACK.sent.
-    pub(crate) last_ack_sent: SeqNum,
 }
 
-/// Whether an acknowledgment is owed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum AckDue {
-    /// Nothing is owed.
-    No,
-    /// One may wait for the timer, or for text that carries it.
-    Delayed,
-    /// One leaves as soon as the batch of segments is done.
-    Now,
+/// What most connections never need, and so do not carry: the traces of loss, urgent text and suspicious segments.
+#[derive(Clone, Debug)]
+pub(crate) struct Rare {
+    pub(crate) recovery: Recovery,
+    /// When text was last found to be lost.
+    pub(crate) loss_at: Option<Instant>,
+    /// The sequence number after the last octet of urgent text; at or before RCV.NXT when there is none (RCV.UP).
+    pub(crate) rcv_up: SeqNum,
+    /// SEG.SEQ of the peer's FIN where it has overtaken text that is still missing.
+    pub(crate) early_fin: Option<SeqNum>,
+    /// When the next answer to an unacceptable segment may leave (RFC 5961 §7), milliseconds; `None` at once.
+    pub(crate) challenge_at_ms: Option<u32>,
+    pub(crate) retransmits: u32,
 }
 
 /// What the parent tells the application after a step.
@@ -98,46 +101,37 @@ pub(crate) struct Tcb {
     pub(crate) snd: SendSpace,
     pub(crate) rcv: ReceiveSpace,
     pub(crate) halves: Halves,
-    pub(crate) holder: Holder,
     pub(crate) timers: Timers,
     pub(crate) rtt: Rtt,
-    pub(crate) recovery: Recovery,
     pub(crate) congestion: Reno,
-    pub(crate) ts: Option<TimestampState>,
-    /// The segment being timed: the sequence number after it, and when it left.
-    pub(crate) timed: Option<(SeqNum, Instant)>,
-    /// When text was last found to be lost.
-    pub(crate) loss_at: Instant,
-    /// When text or FIN last left.
-    pub(crate) sent_at: Instant,
+    timestamps: TimestampState,
+    /// The segment being timed, if `timing`: the sequence number after it, and when it left, microseconds.
+    timed_end: SeqNum,
+    timed_at_us: u32,
+    /// When text or FIN last left, milliseconds.
+    pub(crate) sent_at_ms: u32,
     pub(crate) config: Arc<TcpConfig>,
+    /// `None` until it is needed.
+    rare: Option<Box<Rare>>,
     /// `None` while empty.
     pub(crate) send: Option<Box<SendBuffer>>,
     /// `None` while empty.
     pub(crate) recv: Option<Box<RecvBuffer>>,
-    pub(crate) ack_due: AckDue,
-    /// Octets of text received in order since the last acknowledgment left.
-    pub(crate) unacked_octets: u32,
     /// Octets of text in a full segment of the peer, as far as was seen.
     pub(crate) rcv_mss: u16,
-    /// Duplicate ACKs that are to leave, one for each segment out of order: the peer counts them (RFC 5681 §3.2).
-    pub(crate) duplicate_acks: u8,
     pub(crate) wake: Wake,
     /// The application's last write found no room.
     pub(crate) write_blocked: bool,
     pub(crate) nodelay: bool,
     pub(crate) sack: bool,
+    uses_timestamps: bool,
+    timing: bool,
     /// The window kept text back at the last decision: the congestion window is in use.
     pub(crate) cwnd_limited: bool,
-    /// Octets of text in a full segment, options of the steady state taken off.
-    pub(crate) mss: u16,
     /// What the peer asked for at most, in octets of text.
     pub(crate) peer_mss: u16,
     pub(crate) snd_shift: u8,
     pub(crate) rcv_shift: u8,
-    /// When the next answer to an unacceptable segment may leave (RFC 5961 §7), milliseconds.
-    pub(crate) challenge_at_ms: u32,
-    pub(crate) retransmits: u32,
 }
 
 /// Milliseconds as wrapping 32 bits: what timestamps and the short-lived limits count in.
@@ -146,57 +140,64 @@ pub(crate) fn millis32(now: Instant) -> u32 {
     now.as_millis() as u32
 }
 
+/// Microseconds as wrapping 32 bits, 71 minutes: a round trip never takes that long.
+#[expect(clippy::cast_possible_truncation, reason = "wraps by design")]
+fn micros32(now: Instant) -> u32 {
+    now.as_micros() as u32
+}
+
+/// A window in units of its scale, rounded up.
+pub(crate) fn wire_units(wnd: u32, shift: u8) -> u16 {
+    u16::try_from(wnd.div_ceil(1 << shift)).unwrap_or(u16::MAX)
+}
+
 impl Tcb {
     /// A block right after the handshake: everything of ours up to `agreed.snd_nxt` is acknowledged.
     pub(crate) fn new(agreed: &Agreed, config: &Arc<TcpConfig>, now: Instant) -> Self {
         let una = agreed.iss + 1;
         let rcv_nxt = agreed.irs + 1;
-        let ts = agreed.ts_recent.map(|recent| TimestampState {
-            recent,
-            recent_at_ms: millis32(now),
-            offset: agreed.ts_offset,
-            last_ack_sent: rcv_nxt,
-        });
-        let mss = agreed.mss.saturating_sub(if ts.is_some() { 12 } else { 0 }).max(1);
+        let now_ms = millis32(now);
+        let uses_timestamps = agreed.ts_recent.is_some();
+        let mss = agreed.mss.saturating_sub(if uses_timestamps { 12 } else { 0 }).max(1);
         Self {
             snd: SendSpace {
                 una,
                 small_end: una,
                 nxt: una,
                 wnd: agreed.snd_wnd,
-                max_wnd: agreed.snd_wnd,
+                max_wnd: wire_units(agreed.snd_wnd, agreed.snd_shift),
+                mss,
                 wl1: agreed.irs,
                 wl2: agreed.iss,
             },
-            rcv: ReceiveSpace { nxt: rcv_nxt, edge: rcv_nxt + agreed.rcv_wnd, up: rcv_nxt, early_fin: None },
+            rcv: ReceiveSpace { nxt: rcv_nxt, edge: rcv_nxt + agreed.rcv_wnd, last_ack_sent: rcv_nxt },
             halves: Halves::OPEN,
-            holder: Holder::Application,
             timers: Timers::new(now, config.keepalive.as_ref()),
-            rtt: if agreed.syn_repeated { Rtt::after_repeated_syn() } else { Rtt::new() },
-            recovery: Recovery::new(agreed.iss),
+            rtt: if agreed.syn_repeated { Rtt::after_repeated_syn(config) } else { Rtt::new(config) },
             congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
-            ts,
-            timed: None,
-            loss_at: now,
-            sent_at: now,
+            timestamps: TimestampState {
+                recent: agreed.ts_recent.unwrap_or(0),
+                recent_at_ms: now_ms,
+                offset: agreed.ts_offset,
+            },
+            timed_end: una,
+            timed_at_us: 0,
+            sent_at_ms: now_ms,
+            rare: None,
             config: Arc::clone(config),
             send: None,
             recv: None,
-            ack_due: AckDue::No,
-            unacked_octets: 0,
             rcv_mss: agreed.mss.min(RCV_MSS_FIRST),
-            duplicate_acks: 0,
             wake: Wake::default(),
             write_blocked: false,
             nodelay: config.nodelay,
             sack: agreed.sack,
+            uses_timestamps,
+            timing: false,
             cwnd_limited: false,
-            mss,
             peer_mss: agreed.mss,
             snd_shift: agreed.snd_shift,
             rcv_shift: agreed.rcv_shift,
-            challenge_at_ms: millis32(now),
-            retransmits: 0,
         }
     }
 
@@ -204,7 +205,7 @@ impl Tcb {
     /// §2.2, §3). A clock that stood still has measured nothing.
     pub(crate) fn measure_handshake(&mut self, agreed: &Agreed, syn_at: Instant, now: Instant) {
         if !agreed.syn_repeated && now > syn_at {
-            self.rtt.sample(now.since(syn_at), &self.config);
+            self.sample_rtt(now.since(syn_at));
         }
     }
 
@@ -244,30 +245,175 @@ impl Tcb {
 
     /// Our clock as the peer sees it.
     pub(crate) fn ts_val(&self, now: Instant) -> u32 {
-        millis32(now).wrapping_add(self.ts.map_or(0, |ts| ts.offset))
+        millis32(now).wrapping_add(if self.uses_timestamps { self.timestamps.offset } else { 0 })
+    }
+
+    /// Timestamps, when both sides use them.
+    pub(crate) fn ts(&self) -> Option<&TimestampState> {
+        self.uses_timestamps.then_some(&self.timestamps)
+    }
+
+    /// The same, to change them.
+    pub(crate) fn ts_mut(&mut self) -> Option<&mut TimestampState> {
+        self.uses_timestamps.then_some(&mut self.timestamps)
+    }
+
+    /// Whether no text or FIN has left for longer than the retransmission timeout (RFC 5681 §4.1).
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
+        let idle_ms = millis32(now).wrapping_sub(self.sent_at_ms);
+        // Times below the least timeout need no closer look.
+        idle_ms > 0 && Duration::from_millis(idle_ms.into()) > self.rto()
+    }
+
+    /// Octets of sequence space received in order since the last acknowledgment left.
+    pub(crate) fn unacked_octets(&self) -> u32 {
+        self.rcv.nxt.since(self.rcv.last_ack_sent)
+    }
+
+    /// A segment that ends before `end` leaves: its round trip is measured, unless one is under way.
+    pub(crate) fn start_timing(&mut self, end: SeqNum, now: Instant) {
+        if !self.timing {
+            (self.timing, self.timed_end, self.timed_at_us) = (true, end, micros32(now));
+        }
+    }
+
+    /// Something was sent again: the ACK could belong to either (Karn's algorithm, RFC 6298 §3).
+    pub(crate) fn stop_timing(&mut self) {
+        self.timing = false;
+    }
+
+    /// Whether a segment is being timed.
+    pub(crate) fn is_timing(&self) -> bool {
+        self.timing
+    }
+
+    /// The round trip of the segment being timed, if `ack` covers it; ends the measurement then.
+    pub(crate) fn take_timed(&mut self, ack: SeqNum, now: Instant) -> Option<Duration> {
+        if !ack.at_or_after(self.timed_end) {
+            return None;
+        }
+        self.timing = false;
+        Some(Duration::from_micros(micros32(now).wrapping_sub(self.timed_at_us).into()))
+    }
+
+    /// A round trip was measured.
+    pub(crate) fn sample_rtt(&mut self, rtt: Duration) {
+        self.rtt.sample(rtt, &self.config);
+        self.timers.backoff = 0;
+    }
+
+    /// The retransmission timeout now in force.
+    pub(crate) fn rto(&self) -> Duration {
+        self.rtt.rto(self.timers.backoff, &self.config)
+    }
+
+    /// The largest window the peer has ever offered.
+    pub(crate) fn max_wnd(&self) -> u32 {
+        u32::from(self.snd.max_wnd) << self.snd_shift
+    }
+
+    /// Reads a little of each part. The result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self) -> u32 {
+        let waits = u32::from(self.timers.retransmit_at == self.timers.ack_at);
+        self.snd.una.0 ^ self.rcv.nxt.0 ^ self.timestamps.recent ^ waits ^ u32::from(self.rcv_shift)
+    }
+
+    /// Traces of rare events, if there are any.
+    pub(crate) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    /// The same, to change what is there.
+    pub(crate) fn rare_if_any(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// The same; makes room for them.
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        let (una, rcv_nxt) = (self.snd.una, self.rcv.nxt);
+        self.rare.get_or_insert_with(|| {
+            Box::new(Rare {
+                // As if it had followed SND.UNA from the beginning.
+                recovery: Recovery::new(una - 1),
+                loss_at: None,
+                rcv_up: rcv_nxt,
+                early_fin: None,
+                challenge_at_ms: None,
+                retransmits: 0,
+            })
+        })
+    }
+
+    /// The part of the sequence space to send again now, if any.
+    pub(crate) fn lost(&self) -> Option<(SeqNum, u32)> {
+        self.rare()?.recovery.lost()
+    }
+
+    /// Octets in flight up to `nxt`, as far as is known.
+    pub(crate) fn in_flight(&self, nxt: SeqNum) -> u32 {
+        match self.rare() {
+            Some(rare) => rare.recovery.in_flight(self.snd.una, nxt),
+            None => nxt.since(self.snd.una),
+        }
+    }
+
+    /// Whether fast recovery is under way.
+    pub(crate) fn in_fast_recovery(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.recovery.in_fast_recovery())
+    }
+
+    /// Segments sent again.
+    pub(crate) fn retransmits(&self) -> u32 {
+        self.rare().map_or(0, |rare| rare.retransmits)
+    }
+
+    /// Who holds the stream.
+    pub(crate) fn holder(&self) -> Holder {
+        if self.is_held() { Holder::Application } else { Holder::Nobody { until: self.timers.idle_at } }
+    }
+
+    /// Whether the application holds the stream.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.timers.orphan
+    }
+
+    /// Changes who holds the stream. An orphan has an end of its own and is not probed any more.
+    pub(crate) fn set_holder(&mut self, holder: Holder) {
+        if let Holder::Nobody { until } = holder {
+            (self.timers.orphan, self.timers.idle_at) = (true, until);
+        }
+    }
+
+    /// The peer took some of what is left: an orphan that delivers may go on.
+    pub(crate) fn prolong(&mut self, now: Instant) {
+        if self.timers.orphan {
+            self.timers.idle_at = self.timers.idle_at.max(now + self.config.orphan_timeout);
+        }
     }
 
     /// An acknowledgment leaves when the batch is done.
     pub(crate) fn ack_now(&mut self) {
-        self.ack_due = AckDue::Now;
+        self.timers.ack_due = AckDue::Now;
     }
 
     /// Everything in flight has to be sent again, though not because of congestion.
     pub(crate) fn send_again(&mut self) {
-        if self.recovery.in_fast_recovery() {
-            self.congestion.on_recovered(self.outstanding(), self.mss);
+        if self.in_fast_recovery() {
+            self.congestion.on_recovered(self.outstanding(), self.snd.mss);
         }
-        self.recovery.resend(self.snd.una, self.snd.nxt);
+        let (una, nxt) = (self.snd.una, self.snd.nxt);
+        self.rare_mut().recovery.resend(una, nxt);
     }
 
     /// The path carries packets of `mtu` octets at most. True when segments in flight are now too large.
     pub(crate) fn lower_mss(&mut self, path_mss: u16) -> bool {
-        let options = if self.ts.is_some() { 12 } else { 0 };
+        let options = if self.uses_timestamps { 12 } else { 0 };
         let mss = self.peer_mss.min(path_mss).saturating_sub(options).max(1);
-        if mss >= self.mss {
+        if mss >= self.snd.mss {
             return false;
         }
-        self.mss = mss;
+        self.snd.mss = mss;
         true
     }
 
@@ -277,17 +423,17 @@ impl Tcb {
             state: self.halves.state(),
             srtt: self.rtt.srtt(),
             rttvar: self.rtt.rttvar(),
-            rto: self.rtt.rto(&self.config),
+            rto: self.rto(),
             cwnd: self.congestion.cwnd(),
             ssthresh: self.congestion.ssthresh(),
             snd_wnd: self.snd.wnd,
             rcv_wnd: self.rcv.wnd(),
-            mss: self.mss,
+            mss: self.snd.mss,
             in_flight: self.outstanding(),
             send_queue: self.send_queue(),
             recv_queue: self.recv_queue(),
-            retransmits: self.retransmits,
-            timestamps: self.ts.is_some(),
+            retransmits: self.retransmits(),
+            timestamps: self.uses_timestamps,
             sack: self.sack,
         }
     }

@@ -4,7 +4,7 @@ use crate::Instant;
 use crate::tcp::arrives::Stop;
 use crate::tcp::config::KeepAlive;
 use crate::tcp::congestion::{Congestion, Controller as _};
-use crate::tcp::tcb::{AckDue, Tcb};
+use crate::tcp::tcb::Tcb;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
@@ -22,7 +22,21 @@ pub(crate) enum Waiting {
     Window,
 }
 
-/// The deadlines. [`Instant::FAR_FUTURE`] is "not running".
+/// Whether an acknowledgment is owed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AckDue {
+    /// Nothing is owed.
+    No,
+    /// One may wait for the timer, or for text that carries it.
+    Delayed,
+    /// One leaves as soon as the batch of segments is done.
+    Now,
+}
+
+/// The most doublings of the timeout that make a difference.
+const BACKOFF_MAX: u8 = 20;
+
+/// The deadlines and debts. [`Instant::FAR_FUTURE`] is "not running".
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timers {
     pub(crate) waiting: Waiting,
@@ -33,14 +47,21 @@ pub(crate) struct Timers {
     pub(crate) silent_since: Instant,
     /// Delayed acknowledgment.
     pub(crate) ack_at: Instant,
-    /// Keep-alive.
-    pub(crate) keepalive_at: Instant,
+    /// Keep-alive; for a connection that nobody holds, its end by force.
+    pub(crate) idle_at: Instant,
+    /// Nobody holds the stream.
+    pub(crate) orphan: bool,
     /// Keep-alive probes since the peer was last heard.
     pub(crate) probes: u8,
     /// The window is closed or too small, and its timer has expired: a segment may leave all the same.
     pub(crate) probe_due: bool,
     /// A keep-alive probe is to leave.
     pub(crate) keepalive_due: bool,
+    /// How often the retransmission timeout was doubled since the last sample.
+    pub(crate) backoff: u8,
+    pub(crate) ack_due: AckDue,
+    /// Duplicate ACKs that are to leave, one for each segment out of order: the peer counts them (RFC 5681 §3.2).
+    pub(crate) duplicate_acks: u8,
 }
 
 impl Timers {
@@ -50,10 +71,14 @@ impl Timers {
             retransmit_at: Instant::FAR_FUTURE,
             silent_since: now,
             ack_at: Instant::FAR_FUTURE,
-            keepalive_at: keepalive.map_or(Instant::FAR_FUTURE, |k| now + k.idle),
+            orphan: false,
+            idle_at: keepalive.map_or(Instant::FAR_FUTURE, |k| now + k.idle),
             probes: 0,
             probe_due: false,
             keepalive_due: false,
+            backoff: 0,
+            ack_due: AckDue::No,
+            duplicate_acks: 0,
         }
     }
 
@@ -63,6 +88,11 @@ impl Timers {
             self.silent_since = if self.waiting == Waiting::No { now } else { self.silent_since.min(now) };
             self.restart(waiting, now, after);
         }
+    }
+
+    /// Doubles the timeout (RFC 6298 §5.5).
+    fn back_off(&mut self) {
+        self.backoff = (self.backoff + 1).min(BACKOFF_MAX);
     }
 
     /// Starts it anew.
@@ -81,29 +111,24 @@ impl Timers {
 /// The earliest deadline of a connection.
 pub(crate) fn next_deadline(tcb: &Tcb) -> Instant {
     let timers = &tcb.timers;
-    timers
-        .retransmit_at
-        .min(timers.ack_at)
-        .min(timers.keepalive_at)
-        .min(tcb.holder.until())
-        .min(give_up_at(tcb))
+    timers.retransmit_at.min(timers.ack_at).min(timers.idle_at).min(give_up_at(tcb))
 }
 
 /// Lets every timer that is due expire.
 pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
     if tcb.timers.ack_at <= now {
         tcb.timers.ack_at = Instant::FAR_FUTURE;
-        if tcb.ack_due == AckDue::Delayed {
+        if tcb.timers.ack_due == AckDue::Delayed {
             tcb.ack_now();
         }
     }
-    if tcb.holder.until() <= now || give_up_at(tcb) <= now {
+    if (tcb.timers.orphan && tcb.timers.idle_at <= now) || give_up_at(tcb) <= now {
         return ControlFlow::Break(Stop::TimedOut);
     }
     if tcb.timers.retransmit_at <= now {
         retransmission_or_persist(tcb, now);
     }
-    if tcb.timers.keepalive_at <= now {
+    if tcb.timers.idle_at <= now {
         keepalive(tcb, now)?;
     }
     ControlFlow::Continue(())
@@ -124,22 +149,24 @@ fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) {
         tcb.timers.silent_since = tcb.timers.silent_since.min(now);
     } else {
         // RFC 6298 §5.4-5.7; RFC 5681 §3.1 for the threshold, halved once for one flight.
-        let in_flight = tcb.recovery.in_flight(tcb.snd.una, tcb.snd.nxt);
-        if tcb.recovery.on_timeout(tcb.snd.una, tcb.snd.nxt) {
-            tcb.congestion.on_congestion(Congestion::Timeout, in_flight, tcb.mss);
+        let (una, nxt) = (tcb.snd.una, tcb.snd.nxt);
+        let in_flight = tcb.in_flight(nxt);
+        let rare = tcb.rare_mut();
+        rare.loss_at = Some(now);
+        if rare.recovery.on_timeout(una, nxt) {
+            tcb.congestion.on_congestion(Congestion::Timeout, in_flight, tcb.snd.mss);
         }
-        tcb.loss_at = now;
-        tcb.timed = None;
+        tcb.stop_timing();
     }
-    tcb.rtt.back_off();
-    let rto = tcb.rtt.rto(&tcb.config);
+    tcb.timers.back_off();
+    let rto = tcb.rto();
     tcb.timers.retransmit_at = now + rto;
 }
 
 /// RFC 9293 §3.8.4: probes an idle peer, and gives up when none of them is answered.
 fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
     let Some(config) = tcb.config.keepalive else {
-        tcb.timers.keepalive_at = Instant::FAR_FUTURE;
+        tcb.timers.idle_at = Instant::FAR_FUTURE;
         return ControlFlow::Continue(());
     };
     // Text in flight has its own timer; a probe would say nothing more.
@@ -150,14 +177,16 @@ fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
         tcb.timers.probes += 1;
         tcb.timers.keepalive_due = true;
     }
-    tcb.timers.keepalive_at = now + config.interval.max(KEEPALIVE_MIN);
+    tcb.timers.idle_at = now + config.interval.max(KEEPALIVE_MIN);
     ControlFlow::Continue(())
 }
 
 /// A segment of the peer arrived: it lives.
 pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
-    if let Some(config) = &tcb.config.keepalive {
-        tcb.timers.keepalive_at = now + config.idle.max(KEEPALIVE_MIN);
+    if let Some(config) = &tcb.config.keepalive
+        && !tcb.timers.orphan
+    {
+        tcb.timers.idle_at = now + config.idle.max(KEEPALIVE_MIN);
         tcb.timers.probes = 0;
     }
 }
@@ -166,13 +195,13 @@ pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
 pub(crate) fn progress(tcb: &mut Tcb, now: Instant, restart: bool) {
     // Otherwise the doubling lasts until there is a sample (Karn's algorithm, RFC 6298 §5 [6298-18]).
     if tcb.snd.wnd == 0 {
-        tcb.rtt.reset_backoff();
+        tcb.timers.backoff = 0;
     }
     tcb.timers.silent_since = now;
     if tcb.outstanding() == 0 {
         tcb.timers.stop();
     } else if restart {
-        let rto = tcb.rtt.rto(&tcb.config);
+        let rto = tcb.rto();
         tcb.timers.restart(Waiting::Ack, now, rto);
     }
 }

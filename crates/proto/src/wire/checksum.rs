@@ -1,165 +1,242 @@
 //! The Internet checksum (RFC 1071), computed in pieces.
 
+#[cfg(test)]
+mod tests;
+
+use super::address::Address;
 use core::net::IpAddr;
+
+/// `$sum` plus words of 64 bits in one chain of carries, the last of which comes back in at the low end. That addition
+/// cannot overflow: all ones and a carry can only come of all ones and a carry, and the chain begins without one.
+macro_rules! chain {
+    ($sum:expr, $($word:expr),+) => {{
+        let (sum, carry) = ($sum, false);
+        $( let (sum, carry) = sum.carrying_add($word, carry); )+
+        sum.wrapping_add(u64::from(carry))
+    }};
+}
+
+/// As `chain`, the words still in octets.
+macro_rules! chain_octets {
+    ($sum:expr, $($word:expr),+) => { chain!($sum, $( u64::from_ne_bytes(*$word) ),+) };
+}
 
 /// An Internet checksum in progress. Slices of any length may follow one another, odd ones too.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Sum {
-    /// The one's complement sum so far, folded only at the end: room for 2^48 words.
+    /// The one's complement sum so far in 64 bits, folded only at the end. It is zero only over nothing but zeros.
     total: u64,
     /// The octets so far are odd in number: the next one is the low half of a word.
     odd: bool,
 }
 
-/// Octets that one turn of the bulk loop takes: four lanes of eight.
-const STRIDE: usize = 32;
-
 impl Sum {
     /// The sum of the pseudo-header of TCP, UDP and ICMPv6 (RFC 9293 §3.1, RFC 8200 §8.1). `length` is that of the
     /// transport header and its text.
     #[must_use]
+    #[inline]
     pub fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, length: u32) -> Self {
         let total = address(source) + address(destination) + u64::from(protocol) + u64::from(length);
         Self { total, odd: false }
     }
 
+    /// A sum that begins with `total`: the values of 16- and 32-bit fields, simply added. A 32-bit field counts as its
+    /// two halves, for 2^16 is 1 in this arithmetic.
+    #[must_use]
+    #[inline]
+    pub(super) const fn of_fields(total: u64) -> Self {
+        Self { total, odd: false }
+    }
+
+    /// The sum of two addresses. The ones in front of an IPv4 address are the zero of this arithmetic.
+    #[must_use]
+    #[inline]
+    pub(super) fn of_addresses(source: Address, destination: Address) -> Self {
+        let ([a, b], [c, d]) = (source.words(), destination.words());
+        Self { total: in_network_order(chain!(0u64, a, b, c, d)), odd: false }
+    }
+
+    /// Adds the values of fields, summed as [`Sum::of_fields`] has it, behind an even number of octets.
+    #[inline]
+    pub(super) const fn add_fields(&mut self, total: u64) {
+        self.total = plus(self.total, total);
+    }
+
+    /// Adds what was summed apart, behind an even number of octets.
+    #[inline]
+    pub(super) const fn append(&mut self, other: Self) {
+        self.total = plus(self.total, other.total);
+        self.odd = other.odd;
+    }
+
     /// Adds octets.
+    #[inline]
     pub fn add(&mut self, bytes: &[u8]) {
-        let sum = u16::from_be(fold(sum_native(bytes)));
-        self.total += u64::from(if self.odd { sum.swap_bytes() } else { sum });
+        let sum = in_network_order(sum_native(bytes));
+        // After an odd number of octets the halves of all words are the other way round.
+        self.total = plus(self.total, if self.odd { sum.rotate_left(8) } else { sum });
         self.odd ^= bytes.len() % 2 == 1;
     }
 
     /// The sum in 16 bits, not inverted: what a partial checksum field holds. It is `0xffff` over anything that
     /// contains its own right checksum.
     #[must_use]
-    pub fn fold(self) -> u16 {
+    #[inline]
+    pub const fn fold(self) -> u16 {
         fold(self.total)
     }
 
     /// The checksum: the inverted sum.
     #[must_use]
-    pub fn finish(self) -> u16 {
+    #[inline]
+    pub const fn finish(self) -> u16 {
         !self.fold()
     }
 }
 
-/// The words of an address, summed.
+/// Whether the checksum in `segment` is right: one of the sum over everything, itself included (RFC 9293 MUST-3). The
+/// ones in front of an IPv4 address are the zero of this arithmetic.
+#[inline]
+#[must_use]
+pub fn fits(source: Address, destination: Address, protocol: u8, segment: &[u8]) -> bool {
+    // No packet is so long that this is cut short.
+    let length = u32::try_from(segment.len()).unwrap_or(u32::MAX);
+    let last = u64::from(u32::from(protocol).saturating_add(length).to_be());
+    let ([a, b], [c, d]) = (source.words(), destination.words());
+    is_ones(plus(chain!(sum_native(segment), a, b, c, d), last))
+}
+
+/// Whether the checksum of an IPv4 header without options is right.
+#[inline]
+pub(super) fn fits_header_v4(header: &[u8; 20]) -> bool {
+    let ([a, b], rest) = header.as_chunks::<8>() else { return false };
+    let last = rest.first_chunk().map_or(0, |last| u32::from_ne_bytes(*last));
+    is_ones(chain_octets!(u64::from(last), a, b))
+}
+
+/// Whether `total` would fold to all ones: whether it is a multiple of 2^16 - 1, and not zero. As that is odd, it has an
+/// inverse, and by that inverse exactly its multiples give small numbers.
+#[inline]
+const fn is_ones(total: u64) -> bool {
+    const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+    const _: () = assert!(INVERSE.wrapping_mul(0xffff) == 1);
+    total.wrapping_mul(INVERSE).wrapping_sub(1) < u64::MAX / 0xffff
+}
+
+/// The words of an address, summed: at most 2^34.
+#[inline]
 fn address(address: IpAddr) -> u64 {
     match address {
-        // A 32-bit word may stand for two of 16 bits: 2^16 is 1 in this arithmetic.
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
-        IpAddr::V6(v6) => v6.segments().into_iter().map(u64::from).sum(),
+        IpAddr::V6(v6) => sum_of_address(&v6.octets()),
     }
+}
+
+/// The words of an IPv6 address, summed: at most 2^34.
+#[inline]
+fn sum_of_address(octets: &[u8; 16]) -> u64 {
+    octets.as_chunks::<4>().0.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum()
+}
+
+/// A sum of words in the machine's order as one of words in network order: a turn by eight bits swaps the octets of all
+/// of them (RFC 1071 §2 B).
+#[inline]
+const fn in_network_order(native: u64) -> u64 {
+    if cfg!(target_endian = "little") { native.rotate_left(8) } else { native }
+}
+
+/// One's complement addition.
+#[inline]
+const fn plus(a: u64, b: u64) -> u64 {
+    let (sum, carry) = a.overflowing_add(b);
+    // After a carry the sum is at most 2^64 - 2.
+    sum.wrapping_add(carry as u64)
 }
 
 /// Folds the carries back in until 16 bits are left.
+#[inline]
 const fn fold(total: u64) -> u16 {
-    let total = (total >> 32) + (total & 0xffff_ffff);
-    let total = (total >> 32) + (total & 0xffff_ffff);
-    let total = (total >> 16) + (total & 0xffff);
-    let total = (total >> 16) + (total & 0xffff);
-    let total = (total >> 16) + (total & 0xffff);
-    let [.., high, low] = total.to_be_bytes();
+    let [a, b, c, d, e, f, g, h] = total.to_be_bytes();
+    let (sum, carry) = u32::from_be_bytes([a, b, c, d]).overflowing_add(u32::from_be_bytes([e, f, g, h]));
+    let sum = sum.wrapping_add(carry as u32);
+    // Either half gets the other one added: the carry of the low half is the one that the high half needs.
+    let [high, low, _, _] = sum.wrapping_add(sum.rotate_left(16)).to_be_bytes();
     u16::from_be_bytes([high, low])
 }
 
-/// The sum of `bytes` in the machine's own byte order, which folding and one swap make right (RFC 1071 §2 B).
-///
-/// Each lane holds the halves of its 64-bit words apart, so that no carry is lost and the loop has no branch: the
-/// compiler turns it into vector code on every target that has vectors.
+/// Octets of a run that is summed by one chain of carries.
+const RUN: usize = 128;
+/// Octets that one turn of the bulk loop takes: two runs, whose chains the processor follows side by side.
+const STRIDE: usize = 2 * RUN;
+/// Octets of a run of what is left after that.
+const PIECE: usize = 64;
+
+/// The one's complement sum of `bytes` in the machine's own byte order, which folding and one swap make right
+/// (RFC 1071 §2 B).
+#[inline]
 fn sum_native(bytes: &[u8]) -> u64 {
-    let mut low = [0u64; 4];
-    let mut high = [0u64; 4];
-    let mut strides = bytes.chunks_exact(STRIDE);
-    for stride in &mut strides {
-        let (words, _) = stride.as_chunks::<8>();
-        for ((word, low), high) in words.iter().zip(&mut low).zip(&mut high) {
-            let word = u64::from_ne_bytes(*word);
-            *low += word & 0xffff_ffff;
-            *high += word >> 32;
-        }
-    }
-    let mut total: u64 = low.iter().sum::<u64>() + high.iter().sum::<u64>();
-    let (words, tail) = strides.remainder().as_chunks::<4>();
-    for word in words {
-        total += u64::from(u32::from_ne_bytes(*word));
-    }
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(tail) {
-        *to = *from;
-    }
-    total + u64::from(u32::from_ne_bytes(last))
+    let (sum, rest) = if bytes.len() < PIECE { (0, bytes) } else { sum_pieces(bytes) };
+    let (words, tail) = rest.as_chunks::<8>();
+    let sum = match words {
+        [] => sum,
+        [a] => chain_octets!(sum, a),
+        [a, b] => chain_octets!(sum, a, b),
+        [a, b, c] => chain_octets!(sum, a, b, c),
+        [a, b, c, d] => chain_octets!(sum, a, b, c, d),
+        [a, b, c, d, e] => chain_octets!(sum, a, b, c, d, e),
+        [a, b, c, d, e, f] => chain_octets!(sum, a, b, c, d, e, f),
+        [a, b, c, d, e, f, g, ..] => chain_octets!(sum, a, b, c, d, e, f, g),
+    };
+    if tail.is_empty() { sum } else { plus(sum, last_word(bytes, tail)) }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Sum;
-    use alloc::vec::Vec;
-    use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-    use proptest::prelude::*;
-
-    /// RFC 1071 word by word.
-    fn naive(bytes: &[u8]) -> u16 {
-        let mut sum = 0u32;
-        for pair in bytes.chunks(2) {
-            sum += u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
-            sum = (sum >> 16) + (sum & 0xffff);
-        }
-        u16::try_from(sum).unwrap()
+/// The sum of all whole pieces, and what follows them.
+#[inline]
+fn sum_pieces(bytes: &[u8]) -> (u64, &[u8]) {
+    let (strides, rest) = bytes.as_chunks::<STRIDE>();
+    let (mut even, mut odd) = (0, 0);
+    for stride in strides {
+        let [first, second] = stride.as_chunks::<RUN>().0 else { continue };
+        even = run(even, first);
+        odd = run(odd, second);
     }
-
-    #[test]
-    fn the_example_of_rfc_1071_sums_to_ddf2() {
-        let mut sum = Sum::default();
-        sum.add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
-        assert_eq!(sum.fold(), 0xddf2);
-        assert_eq!(sum.finish(), !0xddf2);
+    let mut sum = plus(even, odd);
+    let (pieces, rest) = rest.as_chunks::<PIECE>();
+    for piece in pieces {
+        let [a, b, c, d, e, f, g, h] = piece.as_chunks::<8>().0 else { continue };
+        sum = chain_octets!(sum, a, b, c, d, e, f, g, h);
     }
+    (sum, rest)
+}
 
-    #[test]
-    fn nothing_sums_to_zero_and_all_ones_stay_all_ones() {
-        assert_eq!(Sum::default().fold(), 0);
-        let mut sum = Sum::default();
-        sum.add(&[0xff; 65_535]);
-        sum.add(&[0xff; 65_535]);
-        assert_eq!(sum.fold(), 0xffff);
+/// `sum` plus one run. Inlined, so that it stays a chain of nothing but additions.
+#[inline(always)]
+fn run(sum: u64, run: &[u8; RUN]) -> u64 {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = run.as_chunks::<8>().0 else { return sum };
+    chain_octets!(sum, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
+}
+
+/// The fewer than eight octets of `tail`, at the end of `bytes`, as a word that zeros complete.
+#[inline]
+fn last_word(bytes: &[u8], tail: &[u8]) -> u64 {
+    if let Some(word) = bytes.last_chunk::<8>() {
+        // Out with the octets that were summed before.
+        let excess = (8 - tail.len()) * 8;
+        let word = u64::from_ne_bytes(*word);
+        return if cfg!(target_endian = "little") { word >> excess } else { word << excess };
     }
-
-    #[test]
-    fn pseudo_header_is_the_sum_of_its_octets() {
-        let v4 = (Ipv4Addr::new(255, 254, 253, 252), Ipv4Addr::new(10, 0, 0, 255));
-        let mut octets: Vec<u8> = [v4.0.octets(), v4.1.octets()].concat();
-        octets.extend([0, 6, 0xff, 0xfe]);
-        assert_eq!(Sum::pseudo_header(v4.0.into(), v4.1.into(), 6, 0xfffe).fold(), naive(&octets));
-
-        let v6: (Ipv6Addr, Ipv6Addr) =
-            ("2001:db8::1".parse().unwrap(), "fe80::ffff:ffff:ffff".parse().unwrap());
-        let mut octets: Vec<u8> = [v6.0.octets(), v6.1.octets()].concat();
-        octets.extend([0, 1, 0, 3, 0, 0, 0, 17]);
-        let sum = Sum::pseudo_header(IpAddr::V6(v6.0), IpAddr::V6(v6.1), 17, 0x1_0003);
-        assert_eq!(sum.fold(), naive(&octets));
+    let (mut word, mut rest) = ([0; 8], tail);
+    if let Some((half, after)) = rest.split_first_chunk::<4>() {
+        word[..4].copy_from_slice(half);
+        rest = after;
     }
-
-    proptest! {
-        #[test]
-        fn any_slicing_gives_the_naive_sum(bytes in prop::collection::vec(any::<u8>(), 0..600), cuts in prop::collection::vec(0usize..600, 0..5)) {
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
-            cuts.extend([0, bytes.len()]);
-            cuts.sort_unstable();
-            let mut sum = Sum::default();
-            for pair in cuts.windows(2) {
-                sum.add(&bytes[pair[0]..pair[1]]);
-            }
-            prop_assert_eq!(sum.fold(), naive(&bytes));
-        }
-
-        #[test]
-        fn long_runs_of_large_octets_lose_no_carry(octet in 0xf0u8.., length in 0usize..70_000) {
-            let bytes = alloc::vec![octet; length];
-            let mut sum = Sum::default();
-            sum.add(&bytes);
-            prop_assert_eq!(sum.fold(), naive(&bytes));
-        }
+    // Pairs count the same wherever they stand.
+    if let Some((pair, after)) = rest.split_first_chunk::<2>() {
+        word[4..6].copy_from_slice(pair);
+        rest = after;
     }
+    if let [octet] = rest {
+        word[6] = *octet;
+    }
+    u64::from_ne_bytes(word)
 }

@@ -1,6 +1,7 @@
 //! IPv4 (RFC 791, RFC 1122) and IPv6 (RFC 8200): one kind of packet above this file.
 
 mod extension;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use super::checksum::Sum;
 use crate::{DropReason, HeaderBytes};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
+pub use plain::{Plain, plain_v4, plain_v6};
 
 /// ICMP for IPv4.
 pub const PROTOCOL_ICMP: u8 = 1;

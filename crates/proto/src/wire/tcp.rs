@@ -123,42 +123,115 @@ pub struct Header {
     pub len: usize,
 }
 
+/// A header as it arrived, options not yet read.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    fixed: &'a [u8; HEADER_LEN],
+    options: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// Looks at the front of `segment`.
+    ///
+    /// # Errors
+    /// Truncated, or an impossible data offset.
+    #[inline]
+    pub fn new(segment: &'a [u8]) -> Result<Self, DropReason> {
+        let Some(fixed) = segment.first_chunk::<HEADER_LEN>() else { return Err(DropReason::TcpTruncated) };
+        let options = segment.get(HEADER_LEN..usize::from(fixed[12] >> 4) * 4);
+        Ok(Self { fixed, options: options.ok_or(DropReason::TcpDataOffset)? })
+    }
+
+    /// Octets of header and options: where the text begins.
+    #[inline]
+    pub fn header_len(self) -> usize {
+        HEADER_LEN + self.options.len()
+    }
+
+    /// Source and destination, of which none may be zero.
+    ///
+    /// # Errors
+    /// One is zero.
+    #[inline]
+    pub fn ports(self) -> Result<(u16, u16), DropReason> {
+        let [s0, s1, d0, d1, ..] = *self.fixed;
+        match (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])) {
+            (0, _) | (_, 0) => Err(DropReason::TcpPortZero),
+            ports => Ok(ports),
+        }
+    }
+
+    /// Sequence and acknowledgment number.
+    #[inline]
+    pub fn numbers(self) -> (SeqNum, SeqNum) {
+        let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, ..] = *self.fixed;
+        (SeqNum(u32::from_be_bytes([s0, s1, s2, s3])), SeqNum(u32::from_be_bytes([a0, a1, a2, a3])))
+    }
+
+    /// Control bits.
+    #[inline]
+    pub fn flags(self) -> Flags {
+        Flags(self.fixed[13])
+    }
+
+    /// Window, unscaled, and urgent pointer.
+    #[inline]
+    pub fn window_and_urgent(self) -> (u16, u16) {
+        let [.., w0, w1, _, _, u0, u1] = *self.fixed;
+        (u16::from_be_bytes([w0, w1]), u16::from_be_bytes([u0, u1]))
+    }
+
+    /// Reads the options into `options`, which are those of no option at all.
+    ///
+    /// # Errors
+    /// One is malformed (RFC 9293 MUST-7).
+    #[inline]
+    pub fn read_options(self, options: &mut Options) -> Result<(), DropReason> {
+        // What nearly every segment of a connection with timestamps carries, and nothing else.
+        if let Some([kind, val, ecr]) = words(self.options)
+            && u32::from_be_bytes(*kind) == TIMESTAMP
+        {
+            let (val, ecr) = (u32::from_be_bytes(*val), u32::from_be_bytes(*ecr));
+            options.timestamp = Some(Timestamp { val, ecr });
+            return Ok(());
+        }
+        if self.options.is_empty() { Ok(()) } else { parse_options(self.options, options) }
+    }
+}
+
 /// Reads the header at the front of `segment`. The checksum is the caller's business.
 ///
 /// # Errors
 /// The reason to drop the segment: truncated, impossible data offset, or a malformed option (RFC 9293 MUST-7).
 pub fn parse(segment: &[u8]) -> Result<Header, DropReason> {
-    let Some(fixed) = segment.first_chunk::<HEADER_LEN>() else { return Err(DropReason::TcpTruncated) };
-    let len = usize::from(fixed[12] >> 4) * 4;
-    if len < HEADER_LEN {
-        return Err(DropReason::TcpDataOffset);
-    }
-    let options = segment.get(HEADER_LEN..len).ok_or(DropReason::TcpDataOffset)?;
-    let header = Header {
-        source: u16::from_be_bytes([fixed[0], fixed[1]]),
-        destination: u16::from_be_bytes([fixed[2], fixed[3]]),
-        seq: SeqNum(u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]])),
-        ack: SeqNum(u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]])),
-        flags: Flags(fixed[13]),
-        wnd: u16::from_be_bytes([fixed[14], fixed[15]]),
-        urgent: u16::from_be_bytes([fixed[18], fixed[19]]),
-        options: parse_options(options)?,
-        len,
-    };
-    if header.source == 0 || header.destination == 0 {
-        return Err(DropReason::TcpPortZero);
-    }
-    Ok(header)
+    let view = View::new(segment)?;
+    let mut options = Options::default();
+    view.read_options(&mut options)?;
+    let (source, destination) = view.ports()?;
+    let ((seq, ack), (wnd, urgent)) = (view.numbers(), view.window_and_urgent());
+    Ok(Header {
+        source,
+        destination,
+        seq,
+        ack,
+        flags: view.flags(),
+        wnd,
+        urgent,
+        options,
+        len: view.header_len(),
+    })
 }
 
-fn parse_options(mut rest: &[u8]) -> Result<Options, DropReason> {
-    let mut options = Options::default();
-    // What nearly every segment of a connection with timestamps carries, and nothing else.
-    if let &[1, 1, 8, 10, a, b, c, d, e, f, g, h] = rest {
-        options.timestamp =
-            Some(Timestamp { val: u32::from_be_bytes([a, b, c, d]), ecr: u32::from_be_bytes([e, f, g, h]) });
-        return Ok(options);
-    }
+/// Octets as words, when there are exactly so many.
+#[inline]
+fn words<const N: usize>(octets: &[u8]) -> Option<&[[u8; 4]; N]> {
+    let (words, tail) = octets.as_chunks();
+    if tail.is_empty() { words.try_into().ok() } else { None }
+}
+
+/// Any options at all; out of the way of the usual ones.
+#[inline(never)]
+fn parse_options(mut rest: &[u8], options: &mut Options) -> Result<(), DropReason> {
     while let Some((&kind, after)) = rest.split_first() {
         match kind {
             0 => break,
@@ -173,10 +246,10 @@ fn parse_options(mut rest: &[u8]) -> Result<Options, DropReason> {
             return Err(DropReason::TcpOptions);
         }
         let body = rest.get(2..len).ok_or(DropReason::TcpOptions)?;
-        parse_option(kind, body, &mut options)?;
+        parse_option(kind, body, options)?;
         rest = rest.get(len..).unwrap_or_default();
     }
-    Ok(options)
+    Ok(())
 }
 
 fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), DropReason> {
@@ -203,6 +276,9 @@ fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), Drop
     Ok(())
 }
 
+/// NOP, NOP, and kind and length of a timestamp.
+const TIMESTAMP: u32 = 0x0101_080a;
+
 impl Options {
     /// Octets they take on the wire, padded to whole words.
     pub fn wire_len(&self) -> usize {
@@ -225,61 +301,63 @@ impl Options {
         len
     }
 
-    fn emit(&self, out: &mut HeaderBytes) {
+    /// The words of a timestamp or of no option; `None` where there are others.
+    #[inline]
+    pub(super) fn only_timestamp(&self) -> Option<Option<[u32; 3]>> {
+        let others =
+            self.mss.is_some() || self.window_scale.is_some() || self.sack_permitted || !self.sack.is_empty();
+        (!others).then(|| self.timestamp.map(|ts| [TIMESTAMP, ts.val, ts.ecr]))
+    }
+
+    /// The options as they stand on the wire, in words of 32 bits: at most 14.
+    pub(super) fn words(&self) -> ArrayVec<u32, 14> {
+        let mut words = ArrayVec::new();
         if let Some(mss) = self.mss {
-            let [a, b] = mss.to_be_bytes();
-            extend(out, &[2, 4, a, b]);
+            words.push(0x0204_0000 | u32::from(mss));
         }
         if let Some(shift) = self.window_scale {
-            extend(out, &[1, 3, 3, shift]);
+            words.push(0x0103_0300 | u32::from(shift));
         }
         match (self.timestamp, self.sack_permitted) {
-            (Some(ts), sack_permitted) => {
-                let mut octets = [1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0];
-                if sack_permitted {
-                    octets[..2].copy_from_slice(&[4, 2]);
-                }
-                octets[4..8].copy_from_slice(&ts.val.to_be_bytes());
-                octets[8..].copy_from_slice(&ts.ecr.to_be_bytes());
-                extend(out, &octets);
-            }
-            (None, true) => extend(out, &[1, 1, 4, 2]),
+            (Some(ts), true) => words.extend([0x0402_080a, ts.val, ts.ecr]),
+            (Some(ts), false) => words.extend([TIMESTAMP, ts.val, ts.ecr]),
+            (None, true) => words.push(0x0101_0402),
             (None, false) => {}
         }
         if let Ok(count) = u8::try_from(self.sack.len())
             && count > 0
         {
-            extend(out, &[1, 1, 5, 2 + 8 * count]);
+            words.push(0x0101_0502 + 8 * u32::from(count));
             for (left, right) in &self.sack {
-                extend(out, &left.0.to_be_bytes());
-                extend(out, &right.0.to_be_bytes());
+                words.extend([left.0, right.0]);
             }
         }
+        words
     }
 }
 
-/// Appends what fits; the capacity of a frame's header is never exceeded by what this module emits.
-fn extend(out: &mut HeaderBytes, octets: &[u8]) {
-    let fits = out.try_extend_from_slice(octets);
-    debug_assert!(fits.is_ok(), "a header never exceeds 128 octets");
+impl Header {
+    /// The fixed words of a header of `len` octets: ports, sequence, acknowledgment, offset with flags and window, and
+    /// the urgent pointer below a checksum of zero.
+    #[inline]
+    pub(super) fn words(&self, ports: u32, len: usize) -> [u32; 5] {
+        // A header has at most 15 words.
+        let offset = u8::try_from(len / 4).unwrap_or(15) & 15;
+        let flags = u32::from(offset) << 28 | u32::from(self.flags.0) << 16 | u32::from(self.wnd);
+        [ports, self.seq.0, self.ack.0, flags, u32::from(self.urgent)]
+    }
 }
 
 /// Appends the header with `checksum` in its field to `out`. `header.len` is not read: the options decide it.
 pub fn emit(header: &Header, checksum: u16, out: &mut HeaderBytes) {
-    let len = HEADER_LEN + header.options.wire_len();
-    let words = u8::try_from(len / 4).unwrap_or(15);
-    let mut fixed = [0; HEADER_LEN];
-    fixed[0..2].copy_from_slice(&header.source.to_be_bytes());
-    fixed[2..4].copy_from_slice(&header.destination.to_be_bytes());
-    fixed[4..8].copy_from_slice(&header.seq.0.to_be_bytes());
-    fixed[8..12].copy_from_slice(&header.ack.0.to_be_bytes());
-    fixed[12] = words << 4;
-    fixed[13] = header.flags.0;
-    fixed[14..16].copy_from_slice(&header.wnd.to_be_bytes());
-    fixed[16..18].copy_from_slice(&checksum.to_be_bytes());
-    fixed[18..20].copy_from_slice(&header.urgent.to_be_bytes());
-    extend(out, &fixed);
-    header.options.emit(out);
+    let options = header.options.words();
+    let ports = u32::from(header.source) << 16 | u32::from(header.destination);
+    let mut fixed = header.words(ports, HEADER_LEN + 4 * options.len());
+    fixed[4] |= u32::from(checksum) << 16;
+    for word in fixed.iter().chain(&options) {
+        let fits = out.try_extend_from_slice(&word.to_be_bytes());
+        debug_assert!(fits.is_ok(), "a header never exceeds 128 octets");
+    }
 }
 
 #[cfg(test)]

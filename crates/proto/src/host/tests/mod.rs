@@ -1,6 +1,7 @@
 //! Two hosts on a wire under a virtual clock: the tests of the state machine that need no simulator.
 //!
 //! - `mod`: the [`Pair`]
+//! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
@@ -11,6 +12,7 @@
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
+//! - `plain`: the short way in against the long one
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
@@ -20,8 +22,10 @@ mod loss;
 mod numbers;
 mod opening;
 mod paths;
+mod plain;
 mod random;
 mod resets;
+mod shards;
 mod solo;
 mod timers;
 mod waiting;

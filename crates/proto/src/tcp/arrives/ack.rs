@@ -24,7 +24,7 @@ pub(super) fn process(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segm
     if seg.ack.after(tcb.snd.nxt) {
         return ControlFlow::Break(Stop::ChallengeAck(DropReason::AckOfUnsent));
     }
-    if seg.ack.before(tcb.snd.una - tcb.snd.max_wnd) {
+    if seg.ack.before(tcb.snd.una - tcb.max_wnd()) {
         return ControlFlow::Break(Stop::ChallengeAck(DropReason::AckTooOld));
     }
     if seg.ack.after(tcb.snd.una) {
@@ -54,13 +54,14 @@ fn is_duplicate(tcb: &Tcb, seg: &Segment, window_before: u32) -> bool {
 fn duplicate(tcb: &mut Tcb, now: Instant) {
     // What limited transmit sent beyond the window does not count (RFC 5681 §3.2 [5681-14]).
     let in_flight = tcb.outstanding().min(tcb.congestion.cwnd());
-    match tcb.recovery.on_duplicate(tcb.snd.una, tcb.snd.nxt, tcb.mss) {
+    let (una, nxt, mss) = (tcb.snd.una, tcb.snd.nxt, tcb.snd.mss);
+    match tcb.rare_mut().recovery.on_duplicate(una, nxt, mss) {
         Outcome::LossDetected => {
-            tcb.congestion.on_congestion(Congestion::Loss, in_flight, tcb.mss);
-            tcb.loss_at = now;
-            tcb.timed = None;
+            tcb.congestion.on_congestion(Congestion::Loss, in_flight, tcb.snd.mss);
+            tcb.rare_mut().loss_at = Some(now);
+            tcb.stop_timing();
         }
-        Outcome::Inflate => tcb.congestion.on_inflate(u32::from(tcb.mss)),
+        Outcome::Inflate => tcb.congestion.on_inflate(u32::from(tcb.snd.mss)),
         _ => {}
     }
 }
@@ -82,20 +83,26 @@ fn acknowledge(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment) {
     if fin_acked {
         tcb.halves.on_fin_acked();
     }
-    let resending = tcb.recovery.lost().is_some();
-    // After a timeout an ACK may cover much that had arrived long ago: that is no room in the network.
-    let counted = if tcb.recovery.after_timeout() { acked.min(u32::from(tcb.mss)) } else { acked };
-    let outcome = tcb.recovery.on_progress(tcb.snd.una, tcb.snd.nxt, tcb.mss);
+    let (mut resending, mut counted, mut outcome) = (false, acked, Outcome::Progress);
+    let (una, nxt, mss) = (tcb.snd.una, tcb.snd.nxt, tcb.snd.mss);
+    if let Some(rare) = tcb.rare_if_any() {
+        resending = rare.recovery.lost().is_some();
+        // After a timeout an ACK may cover much that had arrived long ago: that is no room in the network.
+        if rare.recovery.after_timeout() {
+            counted = acked.min(u32::from(mss));
+        }
+        outcome = rare.recovery.on_progress(una, nxt, mss);
+    }
     match outcome {
-        Outcome::Recovered => tcb.congestion.on_recovered(tcb.outstanding(), tcb.mss),
-        Outcome::Partial { .. } => tcb.congestion.on_partial_ack(acked, tcb.mss),
+        Outcome::Recovered => tcb.congestion.on_recovered(tcb.outstanding(), tcb.snd.mss),
+        Outcome::Partial { .. } => tcb.congestion.on_partial_ack(acked, tcb.snd.mss),
         _ => {
             let window_limited = tcb.cwnd_limited || resending || in_flight >= tcb.congestion.cwnd();
-            tcb.congestion.on_ack(&AckSample { acked: counted, mss: tcb.mss, window_limited });
+            tcb.congestion.on_ack(&AckSample { acked: counted, mss: tcb.snd.mss, window_limited });
         }
     }
     timers::progress(tcb, now, outcome != Outcome::Partial { first: false });
-    tcb.holder.prolong(now + tcb.config.orphan_timeout);
+    tcb.prolong(now);
     if tcb.write_blocked && tcb.send_queue() <= tcb.config.send_buffer / 2 {
         tcb.write_blocked = false;
         tcb.wake.writable = true;
@@ -104,19 +111,19 @@ fn acknowledge(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment) {
 
 /// Karn's rule for the segment being timed; a timestamp where it is not (RFC 6298 §3, RFC 7323 §4.1).
 fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
-    if let Some((end, sent_at)) = tcb.timed {
-        if seg.ack.at_or_after(end) {
-            tcb.timed = None;
-            tcb.rtt.sample(now.since(sent_at), &tcb.config);
+    if tcb.is_timing() {
+        if let Some(rtt) = tcb.take_timed(seg.ack, now) {
+            tcb.sample_rtt(rtt);
         }
-    } else if let (Some(ts), Some(theirs)) = (&tcb.ts, seg.timestamp()) {
+    } else if let (Some(ts), Some(theirs)) = (tcb.ts(), seg.timestamp()) {
         let sent_ms = theirs.ecr.wrapping_sub(ts.offset);
         let rtt_ms = millis32(now).wrapping_sub(sent_ms);
         // An echo from the future or from before the connection is noise. One from before the loss may mean that only the
         // ACK was lost; then it measures our own timeout, and each lost ACK would lengthen that.
-        let since_loss_ms = millis32(now).wrapping_sub(millis32(tcb.loss_at));
+        let loss_at = tcb.rare().and_then(|rare| rare.loss_at);
+        let since_loss_ms = loss_at.map_or(RTT_MAX_MS, |at| millis32(now).wrapping_sub(millis32(at)));
         if theirs.ecr != 0 && rtt_ms <= since_loss_ms.min(RTT_MAX_MS) {
-            tcb.rtt.sample(Duration::from_millis(u64::from(rtt_ms)), &tcb.config);
+            tcb.sample_rtt(Duration::from_millis(u64::from(rtt_ms)));
         }
     }
 }
@@ -129,7 +136,7 @@ fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
     }
     let wnd = u32::from(seg.wnd) << tcb.snd_shift;
     tcb.snd.wnd = wnd;
-    tcb.snd.max_wnd = tcb.snd.max_wnd.max(wnd);
+    tcb.snd.max_wnd = tcb.snd.max_wnd.max(seg.wnd);
     tcb.snd.wl1 = seg.seq;
     tcb.snd.wl2 = seg.ack;
     if tcb.timers.waiting == Waiting::Window || before == 0 {
@@ -145,14 +152,14 @@ fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
         return;
     }
     if before == 0 {
-        tcb.rtt.reset_backoff();
+        tcb.timers.backoff = 0;
         if tcb.outstanding() == 0 {
             tcb.timers.stop();
             return;
         }
         // What lies beyond a closed window was thrown away, the octet of the probe too, unless the ACK says otherwise.
         tcb.send_again();
-        let rto = tcb.rtt.rto(&tcb.config);
+        let rto = tcb.rto();
         tcb.timers.restart(Waiting::Ack, now, rto);
         tcb.timers.silent_since = now;
     }

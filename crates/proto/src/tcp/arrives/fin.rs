@@ -2,6 +2,7 @@
 
 use super::Stop;
 use crate::tcp::segment::Segment;
+use crate::tcp::seq::octets;
 use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::Flags;
 use core::ops::ControlFlow;
@@ -13,17 +14,27 @@ pub(super) fn process(tcb: &mut Tcb, seg: &Segment) -> ControlFlow<Stop> {
     }
     if seg.has(Flags::FIN) {
         // `seg.seq` stands behind the text after the seventh step.
-        tcb.rcv.early_fin = Some(seg.seq + crate::tcp::seq::octets(seg.text.len()));
-        tcb.ack_now();
-    }
-    if tcb.rcv.early_fin == Some(tcb.rcv.nxt) {
-        tcb.rcv.early_fin = None;
-        tcb.rcv.nxt += 1;
-        // The FIN stands right behind the window at most; the edge never falls behind what was received.
-        tcb.rcv.edge = tcb.rcv.edge.max(tcb.rcv.nxt);
-        tcb.halves.on_fin_received();
-        tcb.wake.readable = true;
-        tcb.ack_now();
+        let place = seg.seq + octets(seg.text.len());
+        if place != tcb.rcv.nxt {
+            tcb.rare_mut().early_fin = Some(place);
+            tcb.ack_now();
+            return ControlFlow::Continue(());
+        }
+        received(tcb);
+    } else if tcb.rare().is_some_and(|rare| rare.early_fin == Some(tcb.rcv.nxt)) {
+        received(tcb);
     }
     ControlFlow::Continue(())
+}
+
+fn received(tcb: &mut Tcb) {
+    if let Some(rare) = tcb.rare_if_any() {
+        rare.early_fin = None;
+    }
+    tcb.rcv.nxt += 1;
+    // The FIN stands right behind the window at most; the edge never falls behind what was received.
+    tcb.rcv.edge = tcb.rcv.edge.max(tcb.rcv.nxt);
+    tcb.halves.on_fin_received();
+    tcb.wake.readable = true;
+    tcb.ack_now();
 }

@@ -86,12 +86,13 @@ const CHALLENGE_BURST_MS: u32 = 10 * CHALLENGE_INTERVAL_MS;
 pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
     let now_ms = millis32(now);
     // How far the account is overdrawn; a date in the past means not at all.
-    let ahead = tcb.challenge_at_ms.wrapping_sub(now_ms);
+    let rare = tcb.rare_mut();
+    let ahead = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(now_ms));
     let ahead = if ahead > u32::MAX / 2 { 0 } else { ahead };
     if ahead >= CHALLENGE_BURST_MS {
         return false;
     }
-    tcb.challenge_at_ms = now_ms.wrapping_add(ahead + CHALLENGE_INTERVAL_MS);
+    rare.challenge_at_ms = Some(now_ms.wrapping_add(ahead + CHALLENGE_INTERVAL_MS));
     true
 }
 

@@ -71,7 +71,7 @@ pub(super) fn check(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Se
 }
 
 fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
-    let Some(ts) = &tcb.ts else { return ControlFlow::Continue(()) };
+    let Some(ts) = tcb.ts() else { return ControlFlow::Continue(()) };
     match seg.timestamp() {
         // A peer that began anew without timestamps must hear the challenge of step four (RFC 5961 §4.2 [5961-5]).
         None if seg.has(Flags::SYN) => ControlFlow::Continue(()),
@@ -90,10 +90,11 @@ fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
 
 /// RFC 7323 §4.3: only a segment that covers Last.ACK.sent moves TS.Recent, so that delayed ACKs measure the whole delay.
 fn remember_timestamp(tcb: &mut Tcb, now: Instant, seg: &Segment) {
-    let (Some(ts), Some(theirs)) = (&mut tcb.ts, seg.timestamp()) else { return };
+    let last_ack_sent = tcb.rcv.last_ack_sent;
+    let (Some(ts), Some(theirs)) = (tcb.ts_mut(), seg.timestamp()) else { return };
     let newer = !SeqNum(theirs.val).before(SeqNum(ts.recent));
     let void = millis32(now).wrapping_sub(ts.recent_at_ms) > RECENT_VALID_MS;
-    if (newer || void) && seg.seq.at_or_before(ts.last_ack_sent) {
+    if (newer || void) && seg.seq.at_or_before(last_ack_sent) {
         ts.recent = theirs.val;
         ts.recent_at_ms = millis32(now);
     }

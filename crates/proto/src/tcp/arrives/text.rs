@@ -4,7 +4,8 @@ use super::Stop;
 use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
-use crate::tcp::tcb::{AckDue, Tcb};
+use crate::tcp::tcb::Tcb;
+use crate::tcp::timers::AckDue;
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
@@ -30,7 +31,7 @@ pub(super) fn process(
         return ControlFlow::Continue(());
     }
     // Nobody will read it, and a peer that is not told would send into the void (RFC 9293 §3.6.1 [9293-MUST-14]).
-    if !tcb.holder.is_application() {
+    if !tcb.is_held() {
         return ControlFlow::Break(Stop::Refuse(DropReason::TextAfterClose));
     }
     let had_gap = tcb.recv.as_ref().is_some_and(|recv| recv.has_gap());
@@ -40,7 +41,10 @@ pub(super) fn process(
     let recv = pools.recv(&mut tcb.recv);
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
-    tcb.rcv.up = tcb.rcv.up.max(tcb.rcv.nxt);
+    let nxt = tcb.rcv.nxt;
+    if let Some(rare) = tcb.rare_if_any() {
+        rare.rcv_up = rare.rcv_up.max(nxt);
+    }
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
     if !inserted.stored {
@@ -50,10 +54,10 @@ pub(super) fn process(
     if inserted.advanced == 0 {
         // Out of order: at once and one for each, the sender counts them (RFC 5681 §4.2 [5681-10]).
         let segments = u8::try_from(segments).unwrap_or(u8::MAX);
-        tcb.duplicate_acks = tcb.duplicate_acks.saturating_add(segments);
+        tcb.timers.duplicate_acks = tcb.timers.duplicate_acks.saturating_add(segments);
         tcb.ack_now();
     } else {
-        tcb.duplicate_acks = 0;
+        tcb.timers.duplicate_acks = 0;
         in_order(tcb, now, text_len, seg.segment_size);
         if had_gap {
             // It fills a hole: at once, the sender's recovery waits for it (RFC 5681 §4.2 [5681-11]).
@@ -72,11 +76,10 @@ pub(super) fn process(
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
     let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));
     tcb.rcv_mss = tcb.rcv_mss.max(one.min(tcb.peer_mss));
-    tcb.unacked_octets = tcb.unacked_octets.saturating_add(octets(text_len));
-    if tcb.unacked_octets >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
+    if tcb.unacked_octets() >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
         tcb.ack_now();
-    } else if tcb.ack_due == AckDue::No {
-        tcb.ack_due = AckDue::Delayed;
+    } else if tcb.timers.ack_due == AckDue::No {
+        tcb.timers.ack_due = AckDue::Delayed;
         tcb.timers.ack_at = now + tcb.config.delayed_ack.min(DELAY_MAX);
     }
 }

@@ -12,8 +12,9 @@ pub(super) fn process(tcb: &mut Tcb, seg: &Segment) {
     // The pointer names the octet after the urgent text in this stack as in nearly all others (MUST-62 as clarified
     // by RFC 6093).
     let up = seg.seq + u32::from(seg.urgent);
-    if up.after(tcb.rcv.up.max(tcb.rcv.nxt)) {
-        tcb.rcv.up = up;
+    let known = tcb.rare().map_or(tcb.rcv.nxt, |rare| rare.rcv_up.max(tcb.rcv.nxt));
+    if up.after(known) {
+        tcb.rare_mut().rcv_up = up;
         tcb.wake.readable = true;
     }
 }

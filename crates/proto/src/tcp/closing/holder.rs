@@ -20,13 +20,6 @@ impl Holder {
         matches!(self, Self::Application)
     }
 
-    /// The peer took some of what is left: an orphan that delivers may go on.
-    pub(crate) fn prolong(&mut self, until: Instant) {
-        if let Self::Nobody { until: end } = self {
-            *end = until.max(*end);
-        }
-    }
-
     /// When an orphan ends by force.
     pub(crate) fn until(self) -> Instant {
         match self {

@@ -109,3 +109,14 @@ impl HalfOpen {
         Step::Establish
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::HalfOpen;
+
+    /// With its slot's generation, an entry of the index (11.5 octets) and one of the wheel (16) it stays under 160.
+    #[test]
+    fn half_open_connection_is_at_most_120_octets() {
+        assert!(size_of::<HalfOpen>() <= 120, "{}", size_of::<HalfOpen>());
+    }
+}

@@ -3,43 +3,43 @@
 use crate::Instant;
 use crate::host::key::Key;
 use crate::secret::{Purpose, Secret};
+use crate::sip::Sip24;
 use crate::tcp::seq::SeqNum;
-use core::hash::Hasher;
-use siphasher::sip::SipHasher24;
 
 /// Makes the numbers of a connection that outsiders must not guess.
 #[derive(Clone)]
 pub(crate) struct Numbers {
-    isn: SipHasher24,
-    offset: SipHasher24,
+    prf: Sip24,
+}
+
+/// What one keyed hash of a tuple gives: its halves are as independent as two hashes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TupleNumbers {
+    isn: u32,
+    /// What is added to the millisecond clock of the tuple's timestamps: the same for every connection of the tuple, so
+    /// that a later one is newer (RFC 6191).
+    pub(crate) timestamp_offset: u32,
 }
 
 impl Numbers {
     pub(crate) fn new(secret: &Secret) -> Self {
-        Self { isn: secret.prf(Purpose::InitialSequence), offset: secret.prf(Purpose::TimestampOffset) }
+        Self { prf: secret.prf(Purpose::ConnectionNumbers) }
     }
 
+    pub(crate) fn of(&self, key: &Key) -> TupleNumbers {
+        let hash = key.hash(&self.prf);
+        TupleNumbers { isn: low_bits(hash), timestamp_offset: low_bits(hash >> 32) }
+    }
+}
+
+impl TupleNumbers {
     /// ISN = M + F(tuple, secret), M a clock of four microseconds (RFC 9293 MUST-8, SHLD-1).
-    pub(crate) fn initial_sequence(&self, key: &Key, now: Instant) -> SeqNum {
-        SeqNum(low_bits(keyed(self.isn, key)).wrapping_add(low_bits(now.as_micros() / 4)))
-    }
-
-    /// What is added to the millisecond clock of a tuple's timestamps: the same for every connection of the tuple, so
-    /// that a later one is newer (RFC 6191).
-    pub(crate) fn timestamp_offset(&self, key: &Key) -> u32 {
-        low_bits(keyed(self.offset, key))
+    pub(crate) fn initial_sequence(self, now: Instant) -> SeqNum {
+        SeqNum(self.isn.wrapping_add(low_bits(now.as_micros() / 4)))
     }
 }
 
-fn keyed(mut hasher: SipHasher24, key: &Key) -> u64 {
-    key.feed(&mut hasher);
-    hasher.finish()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the low half of a hash, or of a clock that wraps by design"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash, or a clock that wraps by design")]
 fn low_bits(value: u64) -> u32 {
     value as u32
 }

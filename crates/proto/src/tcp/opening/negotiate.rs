@@ -44,7 +44,8 @@ pub(crate) fn window_shift(config: &TcpConfig) -> u8 {
     if !config.window_scaling {
         return 0;
     }
-    (0..14).find(|&shift| (u32::from(u16::MAX) << shift) >= config.recv_buffer).unwrap_or(14)
+    let windows = config.recv_buffer.saturating_sub(1) / u32::from(u16::MAX);
+    u8::try_from(u32::BITS - windows.leading_zeros()).map_or(14, |shift| shift.min(14))
 }
 
 /// The options of our SYN: everything we can do.
@@ -101,6 +102,22 @@ impl Agreed {
             sack_permitted: self.sack,
             timestamp: self.ts_recent.map(|ecr| Timestamp { val: ts_val, ecr }),
             ..Options::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window_shift;
+    use crate::tcp::config::TcpConfig;
+
+    #[test]
+    fn shift_is_the_smallest_that_expresses_the_whole_buffer() {
+        for recv_buffer in [0, 1, 65_534, 65_535, 65_536, 131_070, 131_071, 4 << 20, 1 << 30, u32::MAX] {
+            let shift = window_shift(&TcpConfig { recv_buffer, ..TcpConfig::default() });
+            let holds = |shift: u8| u64::from(u16::MAX) << shift >= u64::from(recv_buffer);
+            assert!(holds(shift) || shift == 14, "{recv_buffer}");
+            assert!(shift == 0 || !holds(shift - 1), "{recv_buffer}");
         }
     }
 }

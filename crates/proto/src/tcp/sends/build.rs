@@ -5,8 +5,8 @@ use crate::Instant;
 use crate::frame::SHORT_TEXT;
 use crate::tcp::buffer::send::SLICES;
 use crate::tcp::seq::{SeqNum, octets};
-use crate::tcp::tcb::{AckDue, Tcb};
-use crate::tcp::timers::Waiting;
+use crate::tcp::tcb::{Tcb, millis32};
+use crate::tcp::timers::{AckDue, Waiting};
 use crate::wire::tcp::{Flags, Header, Options, Timestamp};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
@@ -32,12 +32,12 @@ pub(crate) fn build(
     }
     account(tcb, now, plan, sent + u32::from(header.flags.has(Flags::FIN)));
     if plan.kind == Kind::Ack {
-        tcb.duplicate_acks = tcb.duplicate_acks.saturating_sub(1);
+        tcb.timers.duplicate_acks = tcb.timers.duplicate_acks.saturating_sub(1);
     }
     // A segment that the peer may have already is dropped there, and the ACK on it with it: two sides that send their FIN
     // again at the same time would never hear each other. What must be acknowledged now is so by a segment of its own.
     let again = matches!(plan.kind, Kind::Retransmission | Kind::WindowProbe);
-    if !again || tcb.ack_due != AckDue::Now {
+    if !again || tcb.timers.ack_due != AckDue::Now {
         acknowledged(tcb);
     }
     header
@@ -51,7 +51,7 @@ pub(crate) fn short_text(tcb: &Tcb, seq: SeqNum, max: u32) -> &[u8] {
     };
     match &tcb.send {
         // What a device has to cut into segments is text in slices.
-        Some(send) if max <= SHORT_TEXT.min(usize::from(tcb.mss)) => {
+        Some(send) if max <= SHORT_TEXT.min(usize::from(tcb.snd.mss)) => {
             send.short(offset, max).unwrap_or_default()
         }
         _ => &[],
@@ -74,7 +74,7 @@ fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, SLICES>) -> u32
         return 0;
     };
     let taken = send.gather(offset, max, text);
-    let mss = usize::from(tcb.mss);
+    let mss = usize::from(tcb.snd.mss);
     if taken == max || taken <= mss {
         return octets(taken);
     }
@@ -101,7 +101,7 @@ fn cut(text: &mut ArrayVec<Bytes, SLICES>, mut octets: usize) {
 fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
     let mut options = Options::default();
     let mut room = 40;
-    if let Some(ts) = &tcb.ts {
+    if let Some(ts) = tcb.ts() {
         options.timestamp = Some(Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
         room -= 12;
     }
@@ -118,35 +118,35 @@ fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
 }
 
 fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
-    let rto = tcb.rtt.rto(&tcb.config);
+    let rto = tcb.rto();
     if matches!(plan.kind, Kind::New | Kind::Retransmission) {
-        tcb.sent_at = now;
+        tcb.sent_at_ms = millis32(now);
     }
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
-            if !octets.min(plan.text).is_multiple_of(u32::from(tcb.mss)) {
+            let (text, mss) = (octets.min(plan.text), u32::from(tcb.snd.mss));
+            if (text < mss && text > 0) || (text > mss && !text.is_multiple_of(mss)) {
                 tcb.snd.small_end = tcb.snd.nxt;
             }
-            if tcb.timed.is_none() {
-                tcb.timed = Some((tcb.snd.nxt, now));
-            }
+            tcb.start_timing(tcb.snd.nxt, now);
             if tcb.timers.probe_due {
                 tcb.timers.probe_due = false;
             }
             tcb.timers.start(Waiting::Ack, now, rto);
         }
         Kind::Retransmission => {
-            tcb.recovery.on_resent(octets.max(1));
             tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
-            tcb.retransmits = tcb.retransmits.saturating_add(1);
-            tcb.timed = None;
+            let rare = tcb.rare_mut();
+            rare.recovery.on_resent(octets.max(1));
+            rare.retransmits = rare.retransmits.saturating_add(1);
+            tcb.stop_timing();
             tcb.timers.start(Waiting::Ack, now, rto);
         }
         Kind::WindowProbe => {
             tcb.timers.probe_due = false;
             // It may repeat what is in flight.
-            tcb.timed = None;
+            tcb.stop_timing();
             tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
         }
         Kind::KeepAlive => tcb.timers.keepalive_due = false,
@@ -156,11 +156,7 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
 
 /// Every segment carries an acknowledgment of all that has arrived.
 fn acknowledged(tcb: &mut Tcb) {
-    tcb.ack_due = AckDue::No;
-    tcb.unacked_octets = 0;
+    tcb.timers.ack_due = AckDue::No;
     tcb.timers.ack_at = Instant::FAR_FUTURE;
-    let nxt: SeqNum = tcb.rcv.nxt;
-    if let Some(ts) = &mut tcb.ts {
-        ts.last_ack_sent = nxt;
-    }
+    tcb.rcv.last_ack_sent = tcb.rcv.nxt;
 }

@@ -10,8 +10,8 @@ pub(crate) mod window;
 use crate::Instant;
 use crate::tcp::congestion::Controller as _;
 use crate::tcp::seq::SeqNum;
-use crate::tcp::tcb::{AckDue, Tcb};
-use crate::tcp::timers::Waiting;
+use crate::tcp::tcb::Tcb;
+use crate::tcp::timers::{AckDue, Waiting};
 use core::time::Duration;
 
 /// Bounds of the override timer, after which text leaves though the window is silly (RFC 9293 §3.8.6.2.1, MUST-38).
@@ -67,14 +67,14 @@ pub(crate) enum Next {
 /// where the device cuts frames into segments.
 pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
     // Duplicate ACKs count only as segments without text, and only those carry SACK blocks.
-    if tcb.duplicate_acks > 0 {
+    if tcb.timers.duplicate_acks > 0 {
         return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.bare_seq(), text: 0, fin: false });
     }
     if let Some(plan) = retransmission(tcb, text_max) {
         return Next::Segment(plan);
     }
-    if tcb.outstanding() == 0 && now.since(tcb.sent_at) > tcb.rtt.rto(&tcb.config) {
-        tcb.congestion.on_idle(tcb.mss);
+    if tcb.outstanding() == 0 && tcb.is_idle(now) {
+        tcb.congestion.on_idle(tcb.snd.mss);
     }
     let blocked = match new_text(tcb, text_max) {
         Ok(plan) => return Next::Segment(plan),
@@ -86,21 +86,36 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
     if tcb.timers.keepalive_due {
         return Next::Segment(Plan { kind: Kind::KeepAlive, seq: tcb.snd.nxt - 1, text: 0, fin: false });
     }
-    if tcb.ack_due == AckDue::Now {
+    if tcb.timers.ack_due == AckDue::Now {
         return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.bare_seq(), text: 0, fin: false });
     }
     Next::Nothing(blocked)
 }
 
+/// Whether [`next_segment`] would find nothing for the simple reason that all is sent. Spares asking it.
+pub(crate) fn nothing_left(tcb: &mut Tcb) -> bool {
+    let timers = &tcb.timers;
+    let acks = timers.ack_due == AckDue::Now || timers.duplicate_acks > 0;
+    let owed = acks || timers.probe_due || timers.keepalive_due;
+    if owed || tcb.rare().is_some() {
+        return false;
+    }
+    let fin_place = u32::from(tcb.halves.fin_outstanding());
+    let nothing = tcb.snd.nxt == tcb.text_end() + fin_place;
+    if nothing {
+        tcb.cwnd_limited = false;
+    }
+    nothing
+}
+
 fn retransmission(tcb: &Tcb, text_max: u32) -> Option<Plan> {
-    let (seq, lost) = tcb.recovery.lost()?;
+    let (seq, lost) = tcb.lost()?;
     if tcb.snd.wnd == 0 {
         return None;
     }
-    let mss = u32::from(tcb.mss);
-    let in_flight = tcb.recovery.in_flight(tcb.snd.una, tcb.snd.nxt);
-    if !tcb.recovery.in_fast_recovery() && in_flight > 0 && in_flight + lost.min(mss) > tcb.congestion.cwnd()
-    {
+    let mss = u32::from(tcb.snd.mss);
+    let in_flight = tcb.in_flight(tcb.snd.nxt);
+    if !tcb.in_fast_recovery() && in_flight > 0 && in_flight + lost.min(mss) > tcb.congestion.cwnd() {
         return None;
     }
     // The FIN's place lies behind the text; a range that ends beyond the text ends with it.
@@ -126,7 +141,7 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
         return Err(Blocked::App);
     }
     // What was lost comes first, when the congestion window lets it.
-    if tcb.snd.wnd > 0 && tcb.recovery.lost().is_some() {
+    if tcb.snd.wnd > 0 && tcb.lost().is_some() {
         return Err(Blocked::Cwnd);
     }
     let usable = tcb.snd.wnd.saturating_sub(tcb.outstanding());
@@ -138,8 +153,9 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
             Err(Blocked::Rwnd)
         };
     }
-    let cwnd = tcb.congestion.cwnd().saturating_add(tcb.recovery.allowance(tcb.mss));
-    let room = cwnd.saturating_sub(tcb.recovery.in_flight(tcb.snd.una, seq));
+    let allowance = tcb.rare().map_or(0, |rare| rare.recovery.allowance(tcb.snd.mss));
+    let cwnd = tcb.congestion.cwnd().saturating_add(allowance);
+    let room = cwnd.saturating_sub(tcb.in_flight(seq));
     let text = worth_sending(tcb, unsent, usable, room, fin_pending)?.min(text_max);
     let fin = fin_pending && text == unsent && usable > text;
     Ok(Plan { kind: Kind::New, seq, text, fin })
@@ -148,7 +164,7 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
 /// How much of the unsent text is worth a segment: sender's silly-window avoidance and the Nagle algorithm
 /// (RFC 9293 §3.8.6.2.1, §3.7.4).
 fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bool) -> Result<u32, Blocked> {
-    let mss = u32::from(tcb.mss);
+    let mss = u32::from(tcb.snd.mss);
     let len = unsent.min(usable).min(room);
     tcb.cwnd_limited = room < unsent.min(usable);
     let idle = tcb.outstanding() == 0;
@@ -165,7 +181,7 @@ fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bo
     if room < usable {
         return if idle && len > 0 { Ok(len) } else { Err(Blocked::Cwnd) };
     }
-    if len > 0 && len >= tcb.snd.max_wnd / 2 { Ok(len) } else { Err(Blocked::Rwnd) }
+    if len > 0 && len >= tcb.max_wnd() / 2 { Ok(len) } else { Err(Blocked::Rwnd) }
 }
 
 /// The persist timer (RFC 9293 §3.8.6.1) and the override timer of §3.8.6.2.1, which are one.
@@ -177,7 +193,7 @@ fn probe(tcb: &mut Tcb, now: Instant, blocked: Blocked) -> Option<Plan> {
     }
     if !tcb.timers.probe_due {
         if tcb.outstanding() == 0 {
-            let rto = tcb.rtt.rto(&tcb.config);
+            let rto = tcb.rto();
             let wait = if tcb.snd.wnd == 0 { rto } else { rto.clamp(OVERRIDE_MIN, OVERRIDE_MAX) };
             tcb.timers.start(Waiting::Window, now, wait);
         }
@@ -186,7 +202,7 @@ fn probe(tcb: &mut Tcb, now: Instant, blocked: Blocked) -> Option<Plan> {
     let usable = tcb.snd.wnd.saturating_sub(tcb.outstanding());
     if usable > 0 {
         let unsent = tcb.text_end().since(tcb.snd.nxt);
-        let text = unsent.min(usable).min(u32::from(tcb.mss));
+        let text = unsent.min(usable).min(u32::from(tcb.snd.mss));
         return Some(Plan { kind: Kind::New, seq: tcb.snd.nxt, text, fin: false });
     }
     let text = tcb.send_queue().min(1);
