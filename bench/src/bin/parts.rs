@@ -7,7 +7,7 @@ use linger_proto::SeqNum;
 use linger_proto::wire::address::Address;
 use linger_proto::wire::checksum::{Sum, fits};
 use linger_proto::wire::ip::{PROTOCOL_TCP, Plain, plain_v4, plain_v6};
-use linger_proto::wire::packet::{Ends, write_headers};
+use linger_proto::wire::packet::{Ends, Text, write_headers};
 use linger_proto::wire::tcp::{Flags, Header, Options, Timestamp, View};
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -87,7 +87,13 @@ fn header() -> Header {
 #[inline(never)]
 fn parse(v6: bool, len: usize, n: usize) {
     let (text, mut headers) = (Bytes::from(pattern(len)), ArrayVec::new());
-    write_headers(ends(v6), &header(), std::slice::from_ref(&text), false, &mut headers);
+    write_headers(
+        ends(v6),
+        &header(),
+        Text { short: &[], slices: std::slice::from_ref(&text) },
+        false,
+        &mut headers,
+    );
     let frame = [&headers[..], &text].concat();
     for _ in 0..n {
         let good = read(black_box(&frame), &mut Options::default());
@@ -123,7 +129,13 @@ fn emit(v6: bool, len: usize, n: usize) {
     let text: &[Bytes] = if len == 0 { &[] } else { std::slice::from_ref(&text) };
     let (header, ends) = (header(), ends(v6));
     for _ in 0..n {
-        write_headers(*black_box(&ends), black_box(&header), black_box(text), false, &mut out);
+        write_headers(
+            *black_box(&ends),
+            black_box(&header),
+            Text { short: &[], slices: black_box(text) },
+            false,
+            &mut out,
+        );
         black_box(&mut out);
     }
 }

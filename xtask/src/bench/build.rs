@@ -19,10 +19,7 @@ const LIMIT: &str = "1800";
 impl Built {
     /// Builds what `measures` need.
     pub(super) fn build(workspace: &Workspace, measures: &[&Measure]) -> Result<Self, String> {
-        let own = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
-        // TARGET/PROFILE/xtask
-        let target = own.ancestors().nth(2).unwrap_or(&workspace.root).to_owned();
-        let mut built = Self { target, absent: Vec::new() };
+        let mut built = Self { target: workspace.target()?, absent: Vec::new() };
         // The peers are needed in any case: smoltcp proves the harness.
         workspace.cargo("build --locked --profile measure --package bench --package linger-cli --bins")?;
         if measures.iter().any(|measure| measure.program.name == "tun_suite") {
@@ -52,7 +49,7 @@ impl Built {
             Home::Peers => self.build_rust(workspace, "peers", "--bins"),
             Home::PeersTso => self.build_rust(workspace, "peers-tso", "--bin smol_tun --features smolseg"),
             Home::Lwip => {
-                debian("/usr/include/lwip/tcp.h", &["gcc", "libc6-dev", "liblwip-dev"])?;
+                debian("/usr/include/lwip/lwip/tcp.h", &["gcc", "libc6-dev", "liblwip-dev"])?;
                 for (program, library) in [("lwmem", "-ldl"), ("lwtun", "-llwip")] {
                     let mut gcc = Command::new("gcc");
                     gcc.args(["-O2", "-I/usr/include/lwip", "-o"]).arg(folder.join(program));

@@ -119,6 +119,7 @@ const MEASURES: &[Measure] = &[
     measure("lifecycle", "smoltcp", SMOLTCP, "life %N 0", LIFE_COUNTED),
     measure("lifecycle", "lwip", LWIP, "life %N 0", LIFE_COUNTED),
     measure("lifecycle", "floor", FLOOR, "life %N 0", LIFE_COUNTED),
+    measure("lifecycle", "linger", LINGER, "life 4000 0", LIFE_ALLOCATIONS),
     // The same next to others.
     measure("lifecycle", "smoltcp", SMOLTCP, "life 2000 100", LIFE_100),
     measure("lifecycle", "linger", LINGER, "life 40000 1000", LIFE_1K),
@@ -167,6 +168,7 @@ const MEASURES: &[Measure] = &[
         "seg 1 %N same 1",
         counted("segment_instructions", 5_000, 25_000, 2.2),
     ),
+    measure("segment", "linger", LINGER, "seg 1000 20000 random 1", SEG_ALLOCATIONS),
     measure("segment", "linger", LINGER, "seg 1000 200000 same 1", MESSAGE_1K),
     measure("segment", "smoltcp", SMOLTCP, "seg 1000 1000", SEG_1K),
     measure("segment", "linger", LINGER, "seg 1000 200000 random 1", MESSAGE_1K_RANDOM),
@@ -316,6 +318,10 @@ const MEASURES: &[Measure] = &[
     measure("carry", "linger", LINGER, "carry %N 84", counted("carry_instructions", 10_000, 30_000, 1.0)),
 ];
 
+const LIFE_ALLOCATIONS: Yields =
+    Yields::Exact(&[pick("life_allocations", "lifecycle_allocations", "allocations")]);
+const SEG_ALLOCATIONS: Yields =
+    Yields::Exact(&[pick("seg_allocations", "segment_allocations", "allocations")]);
 const SEG_10K_LWIP: Yields = Yields::Pairs(&[pick("seg_random_ns", "segment_10k_random_ns", "ns")]);
 const GVISOR_BULK_1500: Yields = Yields::Pairs(&[
     pick("bulk_gbps", "bulk_1500_gbps", "Gbit/s"),

@@ -32,6 +32,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::Command;
 use std::time::Instant;
 
+pub(crate) use run::{count, value};
+
 const SUITES: [Suite; 2] = [memory::SUITE, tun::SUITE];
 
 /// Rounds when nobody says otherwise.

@@ -46,7 +46,7 @@ pub(super) fn run(measure: &Measure, built: &Built) -> Result<Vec<Figure>, Strin
             let mut figures = pick_all(measure, picks, &text)?;
             let number = value(&text, call).ok_or_else(|| format!("no `{call}` in what it printed"))?;
             let words = measure.words.replace("%C", &format!("{number:.0}"));
-            let counted = count(built.command(measure.program, &words, COUNT_CALL)?, "Collected :")?;
+            let counted = count(built.command(measure.program, &words, COUNT_CALL)?, "Collected :")?.0;
             figures.push(figure(measure, metric, "instructions", counted));
             Ok(figures)
         }
@@ -57,19 +57,20 @@ pub(super) fn run(measure: &Measure, built: &Built) -> Result<Vec<Figure>, Strin
 fn instructions(measure: &Measure, built: &Built, few: u32, many: u32) -> Result<f64, String> {
     let run = |count: u32| {
         let words = measure.words.replace("%N", &count.to_string());
-        self::count(built.command(measure.program, &words, COUNT)?, "refs:")
+        Ok::<f64, String>(self::count(built.command(measure.program, &words, COUNT)?, "refs:")?.0)
     };
     Ok((run(many)? - run(few)?) / f64::from(many - few))
 }
 
-/// The count that valgrind prints behind `mark`.
-fn count(mut command: Command, mark: &str) -> Result<f64, String> {
+/// The count that valgrind prints behind `mark`, and what the program printed.
+pub(crate) fn count(mut command: Command, mark: &str) -> Result<(f64, String), String> {
     command.env("GLIBC_TUNABLES", TUNABLES);
     let output = output(command)?;
     let report = String::from_utf8_lossy(&output.stderr);
     let line = report.lines().rev().find(|line| line.contains(mark));
     line.and_then(|line| line.rsplit(' ').next())
         .and_then(|count| count.replace(',', "").parse().ok())
+        .map(|count| (count, String::from_utf8_lossy(&output.stdout).into_owned()))
         .ok_or_else(|| "valgrind counted nothing".to_owned())
 }
 
@@ -87,7 +88,7 @@ fn pick_all(measure: &Measure, picks: &[Pick], text: &str) -> Result<Vec<Figure>
 }
 
 /// The number behind the word `key`.
-fn value(text: &str, key: &str) -> Option<f64> {
+pub(crate) fn value(text: &str, key: &str) -> Option<f64> {
     let mut words = text.split_whitespace();
     words.find(|word| *word == key)?;
     words.next()?.parse().ok()

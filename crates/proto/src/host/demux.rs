@@ -4,9 +4,15 @@ use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::sip::Sip13;
+use crate::table::NIL;
 use crate::table::growth::Growth;
 use crate::table::index::Index;
-use core::net::IpAddr;
+use crate::table::slab::Slab;
+use crate::tcp::connection::{Connection, Phase};
+use crate::tcp::opening::half_open::HalfOpen;
+use crate::tcp::time_wait::TimeWaitTable;
+use crate::wire::ip::IpPacket;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A reference into one of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,16 +47,34 @@ impl Found {
     }
 }
 
+/// The tuple of an object in one of these tables.
+fn key_in(
+    connections: &Slab<Connection>,
+    half_open: &Slab<HalfOpen>,
+    time_wait_4: &TimeWaitTable<Ipv4Addr>,
+    time_wait_6: &TimeWaitTable<Ipv6Addr>,
+    found: Found,
+) -> Option<Key> {
+    match found {
+        Found::Connection(index) => connections.get(index).map(|connection| connection.key),
+        Found::HalfOpen(index) => half_open.get(index).map(|half_open| half_open.key),
+        Found::TimeWait4(index) => time_wait_4.get(index).map(super::time_wait::key),
+        Found::TimeWait6(index) => time_wait_6.get(index).map(super::time_wait::key),
+    }
+}
+
 /// The index over all three tables: at most one object for a tuple.
 #[derive(Clone)]
 pub(super) struct Demux {
     hasher: Sip13,
     index: Index,
+    /// The connection that the last segment was for.
+    recent: u32,
 }
 
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
+        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL }
     }
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
@@ -61,17 +85,25 @@ impl Demux {
     pub(super) const fn growth(&self) -> Growth {
         self.index.growth()
     }
+
+    /// What probably owns the tuples of these hashes; nothing but the index is looked at.
+    pub(super) fn probable<const N: usize>(&self, hashes: &[u64; N]) -> [Option<Found>; N] {
+        let unpack = |candidate| (candidate != NIL).then(|| Found::unpack(candidate));
+        self.index.candidates(hashes).map(unpack)
+    }
+
+    /// Equal for all fragments of one packet.
+    pub(super) fn fragment_hash(&self, packet: &IpPacket) -> u64 {
+        let identification = packet.fragment.map_or(0, |fragment| fragment.identification);
+        let (high, low) = ((identification >> 16) as u16, (identification & 0xffff) as u16);
+        self.hash(&Key::new(packet.destination, high, packet.source, low))
+    }
 }
 
 impl Host {
     /// The tuple of an object in a table.
     fn key_of(&self, found: Found) -> Option<Key> {
-        match found {
-            Found::Connection(index) => self.connections.get(index).map(|connection| connection.key),
-            Found::HalfOpen(index) => self.half_open.get(index).map(|half_open| half_open.key),
-            Found::TimeWait4(index) => self.time_wait_4.get(index).map(super::time_wait::key),
-            Found::TimeWait6(index) => self.time_wait_6.get(index).map(super::time_wait::key),
-        }
+        key_in(&self.connections, &self.half_open, &self.time_wait_4, &self.time_wait_6, found)
     }
 
     /// Whether `found` has this tuple.
@@ -87,6 +119,22 @@ impl Host {
         }
     }
 
+    /// The connection that the last segment was for, if this one is for it too: most segments follow one of their own
+    /// connection, and need no look-up then. Not while somebody watches.
+    #[inline]
+    pub(super) fn once_more(&self, key: &Key) -> Option<u32> {
+        let index = self.demux.recent;
+        let connection = self.connections.get(index)?;
+        let ours = connection.key == *key && !matches!(connection.phase, Phase::Over(_));
+        (ours && !self.tracing).then_some(index)
+    }
+
+    /// The next segment is probably for this connection.
+    #[inline]
+    pub(super) fn expect_more(&mut self, index: u32) {
+        self.demux.recent = index;
+    }
+
     /// Who owns this tuple.
     pub(super) fn find(&self, key: &Key) -> Option<Found> {
         self.find_hashed(self.demux.hash(key), key)
@@ -99,14 +147,16 @@ impl Host {
 
     /// Makes `found` the owner of its tuple, which nobody owns.
     pub(super) fn own(&mut self, hash: u64, found: Found) {
-        let mut index = core::mem::take(&mut self.demux.index);
+        self.shard.enter(hash);
+        let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
+        let Demux { hasher, index, .. } = demux;
         index.insert(hash, found.pack(), |packed| {
-            self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
+            let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
+            key.map_or(0, |key| key.hash(hasher))
         });
-        self.demux.index = index;
     }
 
-    /// The tuple of `from` belongs to `to` from now on.
+    /// The tuple of `from` belongs to `to` from now on: to other shards it is owned all the while.
     pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
         self.demux.index.replace(hash, from.pack(), to.pack());
     }
@@ -114,7 +164,9 @@ impl Host {
     /// `found` owns its tuple no more.
     pub(super) fn disown(&mut self, key: &Key, found: Found) {
         let hash = self.demux.hash(key);
-        self.demux.index.remove(hash, |packed| packed == found.pack());
+        if self.demux.index.remove(hash, |packed| packed == found.pack()).is_some() {
+            self.shard.leave(hash);
+        }
     }
 
     /// The listener that takes a SYN for this address: one bound to it, else one bound to any.

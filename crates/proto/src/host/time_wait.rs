@@ -145,7 +145,14 @@ impl Host {
     }
 
     /// Ends every TIME-WAIT whose 2*MSL are over.
+    #[inline]
     pub(super) fn expire_time_wait(&mut self, now: Instant) {
+        if now >= self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never()) {
+            self.expire_time_waits_due(now);
+        }
+    }
+
+    fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
             self.time_wait_ended(now, Found::TimeWait4(index), &record);
         }
@@ -249,7 +256,7 @@ impl Host {
                         return Err(DropReason::NoConnection);
                     };
                     let covered = Covered { found, snd_nxt: brief.snd_nxt };
-                    self.listen_segment(now, interface, key, hash, listener, Some(covered), seg)
+                    self.listen_segment(now, interface, (key, hash), listener, Some(covered), seg)
                 }
                 // Nobody listens any more: the answer of a connection that is over, as for any other segment.
                 None => self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn),

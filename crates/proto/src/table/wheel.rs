@@ -119,29 +119,41 @@ impl Wheel {
     #[inline]
     pub(crate) fn arm(&mut self, key: u32, at: Instant) {
         let at = at.as_nanos();
+        let number = slot_of(at, self.elapsed);
+        let index = self.free;
+        match self.nodes.get(index) {
+            Some(node) if at >= self.elapsed && number < self.slots.len() => self.free = node.next,
+            _ => return self.arm_rarely(key, at),
+        }
+        self.file(number, index, key, at);
+        self.len += 1;
+        self.next = self.next.min(at);
+    }
+
+    /// As [`Self::arm`], where something must grow first or the deadline is past.
+    #[cold]
+    #[inline(never)]
+    fn arm_rarely(&mut self, key: u32, at: u64) {
         if at < self.elapsed {
             return self.arm_overdue(key, at);
         }
-        let index = self.free;
-        match self.nodes.get(index) {
-            Some(node) => self.free = node.next,
-            None => return self.arm_growing(key, at),
+        let number = slot_of(at, self.elapsed);
+        if number >= self.slots.len() {
+            self.add_levels(number);
         }
-        self.file(index, key, at);
-        self.len += 1;
-        self.next = self.next.min(at);
-    }
-
-    #[cold]
-    fn arm_growing(&mut self, key: u32, at: u64) {
         let vacant = || Node { at: 0, key: 0, next: NIL };
-        let Ok(index) = self.nodes.push(vacant(), vacant) else { return };
-        self.file(index, key, at);
+        let index = match self.nodes.get(self.free) {
+            Some(node) => core::mem::replace(&mut self.free, node.next),
+            None => match self.nodes.push(vacant(), vacant) {
+                Ok(index) => index,
+                Err(_) => return,
+            },
+        };
+        self.file(number, index, key, at);
         self.len += 1;
         self.next = self.next.min(at);
     }
 
-    #[cold]
     fn arm_overdue(&mut self, key: u32, at: u64) {
         if self.overdue.len() == self.overdue.capacity() {
             self.growth.octets(size_of_val(self.overdue.as_slice()));
@@ -155,48 +167,59 @@ impl Wheel {
     /// The next entry that is due at `now`, with the deadline it was armed for. Call until there is none.
     #[inline]
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(u32, Instant)> {
-        if now.as_nanos() < self.next || self.len == 0 {
+        if now.as_nanos() < self.next {
             return None;
         }
-        let (key, at) = if self.overdue.is_empty() { self.pop_first()? } else { self.pop_overdue()? };
-        Some((key, Instant::from_nanos(at)))
+        self.pop_next()
+    }
+
+    /// The next entry, due or not.
+    fn pop_next(&mut self) -> Option<(u32, Instant)> {
+        if !self.overdue.is_empty() {
+            return self.pop_overdue();
+        }
+        let number = self.first_slot();
+        let slot = *self.slots.get(number)?;
+        if slot.count > 1 {
+            return self.pop_of_several(number, slot);
+        }
+        self.elapsed = slot.earliest;
+        self.clear(number);
+        self.popped(slot.last, slot.earliest)
     }
 
     #[cold]
-    fn pop_overdue(&mut self) -> Option<(u32, u64)> {
+    fn pop_overdue(&mut self) -> Option<(u32, Instant)> {
         let Reverse((at, _, key)) = self.overdue.pop()?;
         self.len -= 1;
         self.next = match self.overdue.peek() {
             Some(Reverse((next, ..))) => *next,
             None => self.earliest(),
         };
-        Some((key, at))
+        Some((key, Instant::from_nanos(at)))
     }
 
-    /// Takes the first entry out of the slots.
-    fn pop_first(&mut self) -> Option<(u32, u64)> {
-        let mut number = self.first_slot();
-        let mut slot = *self.slots.get(number)?;
+    #[inline(never)]
+    fn pop_of_several(&mut self, mut number: usize, mut slot: Slot) -> Option<(u32, Instant)> {
         if slot.count > FEW && number >= SLOTS {
             self.spread(number, slot);
-            // The first entry decided how far time has come; seen from there it lies at level 0.
+            // Its first entry decided how far time has come, and lies at level 0 now.
             number = self.first_slot();
             slot = *self.slots.get(number)?;
         }
-        let at = slot.earliest;
-        let index = if slot.count == 1 {
-            self.elapsed = at;
-            self.clear(number);
-            slot.last
-        } else {
-            self.unlink_earliest(number, slot)?
-        };
+        let index = self.unlink_earliest(number, slot)?;
+        self.popped(index, slot.earliest)
+    }
+
+    /// A node was taken out of its list: frees it.
+    #[inline]
+    fn popped(&mut self, index: u32, at: u64) -> Option<(u32, Instant)> {
         self.len -= 1;
         self.next = self.earliest();
         let node = self.nodes.get_mut(index)?;
         node.next = self.free;
         self.free = index;
-        Some((node.key, at))
+        Some((node.key, Instant::from_nanos(at)))
     }
 
     /// The first slot that holds something; past the last one when there is none.
@@ -211,20 +234,24 @@ impl Wheel {
         self.slots.get(self.first_slot()).map_or(u64::MAX, |slot| slot.earliest)
     }
 
-    /// Takes the earliest node out of a slot of several: the first of those with the earliest deadline.
+    /// Takes the earliest node out of a slot: the first of those with the earliest deadline.
+    #[inline]
     fn unlink_earliest(&mut self, number: usize, slot: Slot) -> Option<u32> {
+        if slot.count == 1 {
+            self.clear(number);
+            return Some(slot.last);
+        }
         let (mut before, mut second) = (slot.last, slot.earliest);
         // At level 0 they are all the same.
         if number >= SLOTS {
-            let mut best = u64::MAX;
             second = u64::MAX;
+            let mut found = false;
             let mut previous = slot.last;
             let mut index = self.nodes.get(previous)?.next;
             for _ in 0..slot.count {
                 let node = self.nodes.get(index)?;
-                if node.at < best {
-                    second = best;
-                    best = node.at;
+                if node.at == slot.earliest && !found {
+                    found = true;
                     before = previous;
                 } else {
                     second = second.min(node.at);
@@ -248,7 +275,8 @@ impl Wheel {
         let Some(mut index) = self.nodes.get(slot.last).map(|node| node.next) else { return };
         for _ in 0..slot.count {
             let Some(&Node { at, key, next }) = self.nodes.get(index) else { return };
-            self.file(index, key, at);
+            // The lower levels are there already.
+            self.file(slot_of(at, self.elapsed), index, key, at);
             index = next;
         }
     }
@@ -267,13 +295,9 @@ impl Wheel {
         }
     }
 
-    /// Writes a node and puts it at the end of the slot where its deadline belongs.
+    /// Writes a node and puts it at the end of a slot.
     #[inline]
-    fn file(&mut self, index: u32, key: u32, at: u64) {
-        let number = slot_of(at, self.elapsed);
-        if number >= self.slots.len() {
-            self.add_levels(number);
-        }
+    fn file(&mut self, number: usize, index: u32, key: u32, at: u64) {
         let Some(slot) = self.slots.get_mut(number) else { return };
         slot.earliest = slot.earliest.min(at);
         slot.count += 1;
@@ -294,7 +318,6 @@ impl Wheel {
     }
 
     /// Prepares the slots of every level up to that of slot `number`.
-    #[cold]
     fn add_levels(&mut self, number: usize) {
         let count = (number / SLOTS + 1) * SLOTS;
         self.growth.octets(count * size_of::<Slot>());
@@ -305,7 +328,7 @@ impl Wheel {
 /// The slot of a deadline, seen from `elapsed`.
 #[inline]
 const fn slot_of(at: u64, elapsed: u64) -> usize {
-    let level = (63 - ((at ^ elapsed) | 1).leading_zeros()) / BITS;
+    let level = (63 ^ ((at ^ elapsed) | 1).leading_zeros()) / BITS;
     // The octet of that level.
     #[expect(clippy::cast_possible_truncation, reason = "masked to eight bits")]
     let slot = (at >> (level * BITS)) as usize & (SLOTS - 1);

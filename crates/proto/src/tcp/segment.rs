@@ -69,7 +69,7 @@ impl Segment {
         (self.seq, self.ack) = view.numbers();
         self.flags = view.flags();
         (self.wnd, self.urgent) = view.window_and_urgent();
-        let start = place.start + view.len();
+        let start = place.start + view.header_len();
         if place.end < self.text.len() {
             self.text.truncate(place.end);
         }

@@ -18,8 +18,8 @@ mod judge;
 
 pub(crate) use judge::{Flags, Verdict, judge, judge_covered};
 
-/// Records of a page: 12 KiB for IPv4.
-const PAGE: usize = 256;
+/// Records of a page: 24 KiB for IPv4.
+const PAGE: usize = 512;
 /// Distinct lifetimes a table can hold.
 const QUEUES: usize = 8;
 /// Tuples whose last refused SYN is remembered, to answer one a second.
@@ -86,6 +86,7 @@ const ANSWERS: u32 = 10;
 const ANSWER_INTERVAL_MS: u32 = 500;
 
 impl<A: Copy> TimeWait<A> {
+    #[inline]
     fn new(fields: &Fields<A>, queue: u8, entered_ms: u32, expires_ms: u32) -> Self {
         let interface = u16::try_from(fields.interface.index().min(0xff)).unwrap_or(0xff);
         let timestamps = if fields.ts_recent.is_some() { TIMESTAMPS } else { 0 };
@@ -172,7 +173,8 @@ impl<A: Copy> TimeWait<A> {
 #[derive(Clone, Copy, Debug)]
 struct Queue {
     msl: Duration,
-    /// Nanoseconds of 2*MSL.
+    /// Nanoseconds of 2*MSL, and nearly a millisecond more so that whole milliseconds are never too few. A lifetime of
+    /// nothing is over at once.
     lifetime: u64,
     oldest: u32,
     newest: u32,
@@ -224,6 +226,12 @@ impl<A: Copy> TimeWaitTable<A> {
         self.records.growth()
     }
 
+    /// All memory, as an allocator is asked for it.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.records.memory()
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len as usize
     }
@@ -239,8 +247,10 @@ impl<A: Copy> TimeWaitTable<A> {
         }
         let queue = self.queues.get_mut(used)?;
         queue.msl = msl;
-        // Ten days are 10^15 nanoseconds.
-        queue.lifetime = u64::try_from((msl * 2).as_nanos()).ok()?;
+        if !msl.is_zero() {
+            // Ten days are 10^15 nanoseconds.
+            queue.lifetime = u64::try_from((msl * 2).as_nanos()).ok()? + (NANOS_PER_MS - 1);
+        }
         self.queues_used += 1;
         Some(self.queues_used - 1)
     }
@@ -263,17 +273,22 @@ impl<A: Copy> TimeWaitTable<A> {
                 *free = record;
                 core::mem::replace(&mut self.free, next)
             }
-            None => self.records.push(record, || TimeWait { older: VACANT, ..record }).ok()?,
+            None => self.push(record)?,
         };
         self.len += 1;
         self.linked(index, lifetime, expires);
         Some(index)
     }
 
+    #[cold]
+    #[inline(never)]
+    fn push(&mut self, record: TimeWait<A>) -> Option<u32> {
+        self.records.push(record, || TimeWait { older: VACANT, ..record }).ok()
+    }
+
     /// Reads a word of the record, so that it is in the cache when it is needed. Call it for a whole batch before the
     /// first use: then the misses overlap. The word means nothing; use the sum of them for something, lest the compiler
     /// leaves the reads out. Any `index` will do.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) fn touch(&self, index: u32) -> u32 {
         self.records.get(index).map_or(0, |record| record.expires_ms)
@@ -294,7 +309,7 @@ impl<A: Copy> TimeWaitTable<A> {
         let lifetime = self.queues.get(queue).map_or(0, |queue| queue.lifetime);
         let Some(record) = self.get_mut(index) else { return false };
         // The last start of 2*MSL is one lifetime before their end.
-        let lifetime_ms = u32::try_from(lifetime / 1_000_000).unwrap_or(u32::MAX);
+        let lifetime_ms = u32::try_from(lifetime / NANOS_PER_MS).unwrap_or(u32::MAX);
         let started_ms = record.expires_ms.wrapping_sub(lifetime_ms);
         let earned = wrapping_ms(now.as_millis()).wrapping_sub(started_ms) / ANSWER_INTERVAL_MS;
         let left = record.owner_and_flags >> ANSWERS_SHIFT & 0xf;
@@ -352,17 +367,23 @@ impl<A: Copy> TimeWaitTable<A> {
     pub(crate) fn remove(&mut self, index: u32) -> Option<TimeWait<A>> {
         let record = *self.get(index)?;
         self.unlink(&record);
+        self.vacate(index);
+        Some(record)
+    }
+
+    /// Frees a record that is in no queue any more.
+    #[inline]
+    fn vacate(&mut self, index: u32) {
         if let Some(last) = self.refusals.get_mut(index as usize % REFUSALS)
             && last.0 == index
         {
             last.0 = NIL;
         }
-        let free = self.free;
-        let slot = self.records.get_mut(index)?;
-        (slot.older, slot.newer) = (VACANT, free);
-        self.free = index;
-        self.len -= 1;
-        Some(record)
+        if let Some(slot) = self.records.get_mut(index) {
+            (slot.older, slot.newer) = (VACANT, self.free);
+            self.free = index;
+            self.len -= 1;
+        }
     }
 
     /// The record that expires first.
@@ -378,7 +399,6 @@ impl<A: Copy> TimeWaitTable<A> {
     }
 
     /// When the next record expires; the end of time when there is none.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) const fn next_or_never(&self) -> Instant {
         Instant::from_nanos(self.next)
@@ -387,11 +407,28 @@ impl<A: Copy> TimeWaitTable<A> {
     /// Takes out one record whose time is over. Call until there is none.
     #[inline]
     pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<(u32, TimeWait<A>)> {
-        if now.as_nanos() < self.next {
-            return None;
+        if now.as_nanos() < self.next { None } else { self.pop_first() }
+    }
+
+    /// Takes out the record that expires first.
+    fn pop_first(&mut self) -> Option<(u32, TimeWait<A>)> {
+        let queue = self.queues.get_mut(usize::from(self.first))?;
+        let index = queue.oldest;
+        let record = *self.records.get(index)?;
+        queue.oldest = record.newer;
+        match self.records.get_mut(record.newer) {
+            Some(next) => {
+                next.older = NIL;
+                queue.expires_ms += u64::from(next.expires_ms.wrapping_sub(record.expires_ms));
+            }
+            None => {
+                queue.newest = NIL;
+                queue.expires_ms = u64::MAX;
+            }
         }
-        let index = self.oldest()?;
-        Some((index, self.remove(index)?))
+        self.find_first();
+        self.vacate(index);
+        Some((index, record))
     }
 
     /// Every record with its index, by index.
@@ -409,7 +446,7 @@ impl<A: Copy> TimeWaitTable<A> {
             }
         }
         self.first = first;
-        self.next = expires_ms.saturating_mul(1_000_000);
+        self.next = expires_ms.saturating_mul(NANOS_PER_MS);
     }
 
     /// Puts a record at the end of its queue, with its full time ahead.
@@ -462,11 +499,12 @@ impl<A: Copy> TimeWaitTable<A> {
     }
 }
 
-/// The millisecond in which a lifetime that begins now is over. A lifetime of nothing is over at once; no other is cut
-/// short by the rounding.
+const NANOS_PER_MS: u64 = 1_000_000;
+
+/// The millisecond in which a lifetime that begins now is over.
 #[inline]
 const fn expiry_ms(now: u64, lifetime: u64) -> u64 {
-    if lifetime == 0 { now / 1_000_000 } else { now.saturating_add(lifetime).div_ceil(1_000_000) }
+    now.saturating_add(lifetime) / NANOS_PER_MS
 }
 
 /// Milliseconds modulo 2^32.

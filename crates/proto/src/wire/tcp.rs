@@ -1,7 +1,7 @@
 //! The TCP header and its options (RFC 9293 §3.1, RFC 7323, RFC 2018).
 
-use crate::DropReason;
 use crate::tcp::seq::SeqNum;
+use crate::{DropReason, HeaderBytes};
 use arrayvec::ArrayVec;
 use core::fmt;
 
@@ -144,7 +144,7 @@ impl<'a> View<'a> {
 
     /// Octets of header and options: where the text begins.
     #[inline]
-    pub fn len(self) -> usize {
+    pub fn header_len(self) -> usize {
         HEADER_LEN + self.options.len()
     }
 
@@ -209,7 +209,17 @@ pub fn parse(segment: &[u8]) -> Result<Header, DropReason> {
     view.read_options(&mut options)?;
     let (source, destination) = view.ports()?;
     let ((seq, ack), (wnd, urgent)) = (view.numbers(), view.window_and_urgent());
-    Ok(Header { source, destination, seq, ack, flags: view.flags(), wnd, urgent, options, len: view.len() })
+    Ok(Header {
+        source,
+        destination,
+        seq,
+        ack,
+        flags: view.flags(),
+        wnd,
+        urgent,
+        options,
+        len: view.header_len(),
+    })
 }
 
 /// Octets as words, when there are exactly so many.
@@ -219,6 +229,8 @@ fn words<const N: usize>(octets: &[u8]) -> Option<&[[u8; 4]; N]> {
     if tail.is_empty() { words.try_into().ok() } else { None }
 }
 
+/// Any options at all; out of the way of the usual ones.
+#[inline(never)]
 fn parse_options(mut rest: &[u8], options: &mut Options) -> Result<(), DropReason> {
     while let Some((&kind, after)) = rest.split_first() {
         match kind {
@@ -337,7 +349,7 @@ impl Header {
 }
 
 /// Appends the header with `checksum` in its field to `out`. `header.len` is not read: the options decide it.
-pub fn emit(header: &Header, checksum: u16, out: &mut ArrayVec<u8, 128>) {
+pub fn emit(header: &Header, checksum: u16, out: &mut HeaderBytes) {
     let options = header.options.words();
     let ports = u32::from(header.source) << 16 | u32::from(header.destination);
     let mut fixed = header.words(ports, HEADER_LEN + 4 * options.len());

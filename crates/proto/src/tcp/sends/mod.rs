@@ -12,11 +12,11 @@ use crate::tcp::congestion::Controller as _;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::{AckDue, Waiting};
-use core::time::Duration;
+use crate::time::Span;
 
 /// Bounds of the override timer, after which text leaves though the window is silly (RFC 9293 §3.8.6.2.1, MUST-38).
-const OVERRIDE_MIN: Duration = Duration::from_millis(100);
-const OVERRIDE_MAX: Duration = Duration::from_secs(1);
+const OVERRIDE_MIN: Span = Span::from_millis(100);
+const OVERRIDE_MAX: Span = Span::from_millis(1000);
 
 /// Why a segment leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,7 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
     if let Some(plan) = retransmission(tcb, text_max) {
         return Next::Segment(plan);
     }
-    if tcb.outstanding() == 0 && tcb.idle_for(now) > tcb.rto() {
+    if tcb.outstanding() == 0 && tcb.is_idle(now) {
         tcb.congestion.on_idle(tcb.snd.mss);
     }
     let blocked = match new_text(tcb, text_max) {
