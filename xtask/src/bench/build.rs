@@ -1,6 +1,6 @@
 //! Builds the programs. A peer that cannot be built is absent, with the reason, and the rest goes on.
 
-use super::plan::{Home, Measure, Program};
+use super::plan::{Home, Measure, Program, Yields};
 use crate::run::Workspace;
 use crate::setup;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,10 @@ impl Built {
     pub(super) fn build(workspace: &Workspace, measures: &[&Measure]) -> Result<Self, String> {
         let mut built = Self { target: workspace.target()?, absent: Vec::new() };
         // The peers are needed in any case: smoltcp proves the harness.
-        workspace.cargo("build --locked --profile measure --package bench --bins")?;
+        let bins = bins(measures);
+        if !bins.is_empty() {
+            workspace.cargo(&format!("build --locked --profile measure --package bench {bins}"))?;
+        }
         let homes = [Home::Peers, Home::Lwip, Home::Gvisor];
         let words = |measure: &Measure, home: Home| measure.words.contains(place_holder(home));
         for home in homes {
@@ -120,6 +123,17 @@ impl Built {
         }
         Ok(word)
     }
+}
+
+/// The programs of our own that `measures` run: all of them when one of those starts others.
+fn bins(measures: &[&Measure]) -> String {
+    let own = |measure: &&&Measure| measure.program.home == Home::Own;
+    if measures.iter().any(|measure| measure.yields == Yields::Rows) {
+        return "--bins".to_owned();
+    }
+    let mut names: Vec<&str> = measures.iter().filter(own).map(|measure| measure.program.name).collect();
+    names.dedup();
+    names.iter().map(|name| format!("--bin {name} ")).collect()
 }
 
 const fn place_holder(home: Home) -> &'static str {
