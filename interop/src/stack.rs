@@ -1,7 +1,7 @@
 //! linger inside the test: a stack on a TUN in a namespace, and the kernel's end of that TUN.
 
 use crate::{KERNEL, LINGER, Namespace, wait};
-use linger::Net;
+use linger::{Net, NetBuilder};
 use linger_device::{Device, Tun};
 use linger_proto::{FourTuple, HostConfig, InterfaceConfig, State};
 use std::future::Future;
@@ -38,19 +38,44 @@ impl Stack {
         config: HostConfig,
         wrap: impl FnOnce(Tun) -> D,
     ) -> Self {
+        Self::start(namespace, 1, open_tun, |tun| {
+            Net::builder().config(config).interface(wrap(tun), interface_config())
+        })
+    }
+
+    /// The same with a shard for each of `queues` queues of the TUN, and a thread for each shard.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel refuses.
+    #[must_use]
+    pub fn sharded(namespace: &Namespace, config: HostConfig, queues: usize) -> Self {
+        let open = move || match Tun::builder().name(INTERFACE).up(false).open_queues(queues) {
+            Ok(tuns) => tuns,
+            Err(error) => panic!("cannot open a TUN with {queues} queues: {error}"),
+        };
+        let build = |tuns: Vec<Tun>| Net::builder().config(config).queues(tuns, interface_config());
+        Self::start(namespace, queues, open, build)
+    }
+
+    fn start<T: Send>(
+        namespace: &Namespace,
+        threads: usize,
+        open: impl FnOnce() -> T + Send,
+        build: impl FnOnce(T) -> NetBuilder,
+    ) -> Self {
         let runtime =
-            Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads start");
-        let tun = {
+            Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("threads start");
+        let device = {
             let handle = runtime.handle().clone();
             namespace.enter(move || {
                 let _runtime = handle.enter();
-                open_tun()
+                open()
             })
         };
         bring_up(namespace);
         let _runtime = runtime.enter();
-        let net = Net::builder().config(config).interface(wrap(tun), interface_config()).spawn();
-        let net = net.expect("the system has entropy");
+        let net = build(device).spawn().expect("the system has entropy");
         drop(_runtime);
         Self { net, runtime }
     }

@@ -3,6 +3,7 @@
 //! | device | what it is |
 //! |---|---|
 //! | [`Channel`] | a bounded queue of frames in memory: two stacks in one process, or packets a program brings itself |
+//! | [`Fan`] | the far end of several channels: what is behind a device with several queues |
 //! | `Tun` (Linux) | the kernel's TUN, with segmentation and checksum offload |
 //! | [`Impaired`] | any device made worse: delay, loss, duplication, reordering, corruption, a rate |
 //! | [`Tee`] | any device with every frame written to a pcapng capture |
@@ -11,6 +12,7 @@
 #![deny(unsafe_code)]
 
 mod channel;
+mod fan;
 mod impair;
 pub mod offload;
 pub mod pcap;
@@ -20,6 +22,7 @@ mod sys;
 pub mod tun;
 
 pub use channel::{Channel, ChannelClosed, ChannelHandle, ChannelReceiver, ChannelSender};
+pub use fan::{Fan, Steer};
 pub use impair::{Impaired, Impairment, ImpairmentCounters, ImpairmentWatch};
 pub use pcap::{Pcapng, Tee};
 #[cfg(target_os = "linux")]

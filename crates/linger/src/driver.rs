@@ -1,16 +1,28 @@
 //! [`Driver`]: the one future that moves frames between a host and its devices.
 //!
-//! One round: take what the devices have, give it to the host; run its timers; send what is due; wake the tasks that
-//! wait for what happened. Rounds go on while there is anything to do (up to a bound, so that other tasks get their
-//! turn), then the driver sleeps until a device, an application or the host's next timeout wakes it. There is no
-//! poll loop: an idle stack does nothing at all.
+//! One round: take what the devices and the other shards have; then, under the lock and with one reading of the clock,
+//! give it to the host, run its timers, take the frames that are due, and find out who waits for what happened; then,
+//! without the lock, wake those tasks and send those frames. Rounds go on while there is anything to do (up to a bound,
+//! so that other tasks get their turn), then the driver sleeps until a device, another shard, an application or the
+//! host's next timeout wakes it. There is no poll loop: an idle stack does nothing at all.
 //!
 //! A device without room is waited for with its frame in hand, and the frames behind it wait too, those of other
 //! interfaces included.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `alarm` | sleeping until the host's next timeout |
+//! | `neighbours` | frames handed over to and from the drivers of other shards |
 
-use crate::clock::far_future;
+mod alarm;
+mod neighbours;
+
+pub(crate) use neighbours::Neighbours;
+
+use crate::clock::Clock;
 use crate::error::StackEnded;
-use crate::shared::{Locked, Shared};
+use crate::shared::{Core, Shared};
+use alarm::Alarm;
 use linger_device::Device;
 use linger_proto::{Frame, Instant, InterfaceId, TraceEvent, Transmit};
 use std::fmt;
@@ -20,7 +32,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::time::Sleep;
 
 /// Who is told of every trace event.
 pub(crate) type Observer = Box<dyn FnMut(&TraceEvent) + Send>;
@@ -28,7 +39,7 @@ pub(crate) type Observer = Box<dyn FnMut(&TraceEvent) + Send>;
 /// Rounds before other tasks get their turn.
 const ROUNDS_PER_TURN: u32 = 16;
 /// Frames sent before the devices are asked again: acknowledgments should not wait behind a whole window.
-const SENDS_PER_ROUND: u32 = 64;
+const SENDS_PER_ROUND: usize = 64;
 /// How long the last frames of a shutdown may wait for a device that has no room.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 /// How often a stack that nobody holds any more is asked whether it still has anything to do.
@@ -38,13 +49,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Port {
     device: Box<dyn Device>,
     interface: InterfaceId,
+    /// Reused for every batch of received frames.
+    batch: Vec<Frame>,
     /// No frame will ever come again.
     closed: bool,
 }
 
 impl Port {
     pub(crate) fn new(device: Box<dyn Device>, interface: InterfaceId) -> Self {
-        Self { device, interface, closed: false }
+        Self { device, interface, batch: Vec::new(), closed: false }
     }
 
     pub(crate) fn wants_trace(&self) -> bool {
@@ -52,38 +65,58 @@ impl Port {
     }
 }
 
-/// The future that drives a stack. Whoever builds it polls it, usually by `tokio::spawn`; dropping it ends the stack,
-/// and every call on its handles then gives an error.
+/// The future that drives a stack, or one shard of it. Whoever builds it polls it, usually by `tokio::spawn`; dropping
+/// it ends the stack, and every call on its handles then gives an error.
 ///
 /// It completes after [`Net::shutdown`](crate::Net::shutdown); when every handle is gone and the host holds nothing
-/// any more; when every device has ended; with an error when a device fails.
+/// any more; when every device has ended; with an error when a device fails. The drivers of several shards end
+/// together.
 pub struct Driver {
     shared: Arc<Shared>,
     ports: Vec<Port>,
+    /// The drivers of the other shards, where there are any.
+    neighbours: Option<Box<Neighbours>>,
     observer: Option<Observer>,
-    /// Reused for every batch of received frames.
-    batch: Vec<Frame>,
-    /// Reused for every frame to send; a frame that found no room stays in it.
-    out: Transmit,
-    /// Whether `out` holds a frame that waits for room.
-    waits_for_room: bool,
-    traces: Vec<TraceEvent>,
+    out: Outgoing,
+    /// What the host said about frames, with the port of each.
+    traces: Vec<(usize, TraceEvent)>,
     wakes: Vec<Waker>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// What `sleep` is set to.
-    armed: Option<Instant>,
+    clock: Clock,
+    alarm: Alarm,
+    /// The host's next timeout, as of the last round.
+    due: Option<Instant>,
     /// When the last frames of a shutdown are given up.
     flush_until: Option<Instant>,
     /// With every handle gone: when to see whether anything is left to do.
     look_again: Option<Instant>,
+    /// This driver has completed. One that is dropped before ends all shards.
+    over: bool,
+}
+
+/// Frames on their way to the devices, each in a buffer that is used again.
+#[derive(Default)]
+struct Outgoing {
+    frames: Vec<Transmit>,
+    /// Those before this one are sent.
+    sent: usize,
+    /// Those from here on are empty.
+    filled: usize,
+    /// Whether the host had no more.
+    all: bool,
+    /// Whether a device had no room: the frame at `sent` waits for it.
+    stuck: bool,
+}
+
+impl Outgoing {
+    /// Nothing waits, neither here nor in the host.
+    fn is_done(&self) -> bool {
+        self.all && self.sent == self.filled
+    }
 }
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver")
-            .field("shared", &self.shared)
-            .field("armed", &self.armed)
-            .finish_non_exhaustive()
+        f.debug_struct("Driver").field("shared", &self.shared).field("due", &self.due).finish_non_exhaustive()
     }
 }
 
@@ -94,117 +127,174 @@ enum Round {
     Busy,
     /// Nothing to do until something happens.
     Idle,
-    /// Nothing to do ever again.
+    /// Nothing to do ever again, on this shard.
     Over,
-}
-
-/// How far the sending got.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sent {
-    All,
-    UpToTheBudget,
-    UntilNoRoom,
+    /// Nothing that could be done, on any shard: there is no device any more.
+    OverEverywhere,
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, ports: Vec<Port>, observer: Option<Observer>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        ports: Vec<Port>,
+        neighbours: Option<Box<Neighbours>>,
+        observer: Option<Observer>,
+        clock: Clock,
+    ) -> Self {
         Self {
             shared,
             ports,
+            neighbours,
             observer,
-            batch: Vec::new(),
-            out: Transmit::default(),
-            waits_for_room: false,
+            out: Outgoing::default(),
             traces: Vec::new(),
             wakes: Vec::new(),
-            sleep: None,
-            armed: None,
+            clock,
+            alarm: Alarm::default(),
+            due: None,
             flush_until: None,
             look_again: None,
+            over: false,
         }
     }
 
-    fn round(&mut self, cx: &mut Context<'_>) -> io::Result<Round> {
+    fn round(&mut self, cx: &mut Context<'_>, first: bool) -> io::Result<Round> {
         let received = self.receive(cx)?;
-        self.run_timers();
-        let sent = self.transmit(cx);
-        self.dispatch();
-        if self.is_over(sent) {
+        if !first && !received && self.out.is_done() {
+            return Ok(Round::Idle); // whoever made something due meanwhile has woken this task
+        }
+        if self.out.sent < self.out.filled {
+            self.send(cx);
+        }
+        let over = self.work(cx);
+        self.wakes.drain(..).for_each(Waker::wake);
+        self.tell_traces();
+        self.send(cx);
+        if over || self.is_left_behind() || self.is_flushed() {
             return Ok(Round::Over);
         }
-        Ok(if received || sent == Sent::UpToTheBudget { Round::Busy } else { Round::Idle })
+        if self.ports_are_closed() {
+            return Ok(Round::OverEverywhere);
+        }
+        let more = received || (!self.out.all && !self.out.stuck);
+        Ok(if more { Round::Busy } else { Round::Idle })
     }
 
-    /// Takes one batch from each device. All of a batch is processed before anything leaves.
+    /// Takes one batch from each device and from the other shards.
     fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut any = false;
-        for index in 0..self.ports.len() {
-            let port = &mut self.ports[index];
-            if port.closed {
-                continue;
-            }
-            match port.device.poll_recv(cx, &mut self.batch) {
+        for port in self.ports.iter_mut().filter(|port| !port.closed) {
+            match port.device.poll_recv(cx, &mut port.batch) {
                 Poll::Pending => continue,
                 Poll::Ready(Ok(0)) => port.closed = true,
-                Poll::Ready(Ok(_)) => {
-                    let interface = port.interface;
-                    let mut core = self.shared.lock();
-                    let now = core.now();
-                    core.host.handle_frames(now, interface, &mut self.batch.drain(..));
-                    take_traces(&mut core, &mut self.traces);
-                    drop(core);
-                    self.tell_traces(index);
-                }
+                Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(error),
             }
             any = true;
         }
+        if let Some(neighbours) = &mut self.neighbours {
+            any |= neighbours.receive(cx);
+        }
         Ok(any)
     }
 
-    fn run_timers(&mut self) {
-        let mut core = self.shared.lock();
+    /// What is done under the lock: all of a batch is processed before anything leaves. True: the stack has ended.
+    fn work(&mut self, cx: &Context<'_>) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut core = shared.lock();
+        if core.has_ended() {
+            return true;
+        }
+        core.set_driver(cx.waker());
+        core.pump_looks();
         let now = core.now();
+        for index in 0..self.ports.len() {
+            let port = &mut self.ports[index];
+            if !port.batch.is_empty() {
+                core.host.handle_frames(now, port.interface, &mut port.batch.drain(..));
+                self.take_traces(&mut core, index);
+            }
+        }
+        if let Some(neighbours) = &mut self.neighbours {
+            neighbours.hand_in(&mut core.host, now);
+            // No device here has seen these frames.
+            self.take_traces(&mut core, usize::MAX);
+        }
         if core.host.poll_timeout().is_some_and(|due| due <= now) {
             core.host.handle_timeout(now);
         }
+        if let Some(neighbours) = &mut self.neighbours {
+            neighbours.hand_over(&mut core.host);
+        }
+        self.fill(&mut core, now);
+        // What happened without a frame: a timeout, a call of the application.
+        self.take_traces(&mut core, usize::MAX);
+        core.dispatch_events();
+        if !self.out.stuck {
+            core.wake_datagram_room();
+        }
+        std::mem::swap(&mut core.wakes, &mut self.wakes);
+        self.due = core.host.poll_timeout();
+        if core.is_finishing() && self.flush_until.is_none() {
+            self.flush_until = Some(now + FLUSH_LIMIT);
+        }
+        self.look_whether_empty(&mut core, now);
+        false
     }
 
-    fn transmit(&mut self, cx: &mut Context<'_>) -> Sent {
-        for _ in 0..SENDS_PER_ROUND {
-            if !self.waits_for_room && !self.next_transmit() {
-                return Sent::All;
+    /// Takes frames from the host, as many as a round sends, unless the last ones still wait.
+    fn fill(&mut self, core: &mut Core, now: Instant) {
+        if self.out.sent < self.out.filled {
+            return;
+        }
+        (self.out.sent, self.out.filled, self.out.all) = (0, 0, false);
+        while self.out.filled < SENDS_PER_ROUND {
+            if self.out.filled == self.out.frames.len() {
+                self.out.frames.push(Transmit::default());
             }
-            let sent = match self.ports.get_mut(self.out.interface.index()) {
-                Some(port) if !port.closed => port.device.poll_send(cx, &self.out),
+            let frame = &mut self.out.frames[self.out.filled];
+            if !core.host.poll_transmit(now, frame) {
+                self.out.all = true;
+                break;
+            }
+            let port = frame.interface.index();
+            self.out.filled += 1;
+            self.take_traces(core, port);
+        }
+    }
+
+    /// Sends what was taken, until a device has no room.
+    fn send(&mut self, cx: &mut Context<'_>) {
+        self.out.stuck = false;
+        while self.out.sent < self.out.filled {
+            let frame = &mut self.out.frames[self.out.sent];
+            let sent = match self.ports.get_mut(frame.interface.index()) {
+                Some(port) if !port.closed => port.device.poll_send(cx, frame),
                 _ => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             };
-            self.waits_for_room = sent.is_pending();
             match sent {
-                Poll::Pending => return Sent::UntilNoRoom,
+                Poll::Pending => {
+                    self.out.stuck = true;
+                    return;
+                }
                 Poll::Ready(Ok(())) => {}
                 // A frame that the device refuses is a lost frame: whoever needs it sends it again.
-                Poll::Ready(Err(_)) => self.shared.lock().send_errors += 1,
+                Poll::Ready(Err(_)) => self.shared.count_send_error(),
             }
-            self.out.clear();
+            frame.clear(); // it must not hold text that is acknowledged meanwhile
+            self.out.sent += 1;
         }
-        Sent::UpToTheBudget
     }
 
-    /// Takes the next frame from the host into `out`.
-    fn next_transmit(&mut self) -> bool {
-        let mut core = self.shared.lock();
-        let now = core.now();
-        let any = core.host.poll_transmit(now, &mut self.out);
-        take_traces(&mut core, &mut self.traces);
-        drop(core);
-        self.tell_traces(self.out.interface.index());
-        any
+    fn take_traces(&mut self, core: &mut Core, port: usize) {
+        while let Some(event) = core.host.poll_trace() {
+            self.traces.push((port, event));
+        }
     }
 
-    /// Tells the observer everything, and the device at `port` about its own frames.
-    fn tell_traces(&mut self, port: usize) {
-        for event in self.traces.drain(..) {
+    /// Tells the observer everything, and each device about its own frames.
+    fn tell_traces(&mut self) {
+        for (port, event) in self.traces.drain(..) {
             if let Some(observer) = &mut self.observer {
                 observer(&event);
             }
@@ -215,52 +305,40 @@ impl Driver {
         }
     }
 
-    /// Wakes the tasks that wait for what happened.
-    fn dispatch(&mut self) {
-        let mut core = self.shared.lock();
-        core.dispatch_events();
-        let inner = &mut *core;
-        if !self.waits_for_room {
-            inner.wakes.extend(inner.datagram_room.drain());
-        }
-        std::mem::swap(&mut inner.wakes, &mut self.wakes);
-        drop(core);
-        self.wakes.drain(..).for_each(Waker::wake);
+    fn ports_are_closed(&self) -> bool {
+        !self.ports.is_empty() && self.ports.iter().all(|port| port.closed)
     }
 
-    fn is_over(&mut self, sent: Sent) -> bool {
-        if !self.ports.is_empty() && self.ports.iter().all(|port| port.closed) {
-            return true;
-        }
-        let mut core = self.shared.lock();
-        let now = core.now();
-        if core.is_finishing() {
-            let until = *self.flush_until.get_or_insert(now + FLUSH_LIMIT);
-            return sent == Sent::All || now >= until;
-        }
+    /// Whether a shutdown has sent its last frames, or given up on them.
+    fn is_flushed(&self) -> bool {
+        self.flush_until.is_some_and(|until| self.out.is_done() || self.clock.now() >= until)
+    }
+
+    /// Once nobody holds this stack any more: whether the host still has anything to do.
+    fn look_whether_empty(&mut self, core: &mut Core, now: Instant) {
         // Looking is dear where there are many TIME-WAITs, so not at every turn.
-        if !self.shared.is_abandoned() || self.look_again.is_some_and(|at| now < at) {
-            return false;
+        let looks = self.shared.is_abandoned() && self.look_again.is_none_or(|at| now >= at);
+        if looks && !core.is_finishing() {
+            self.look_again = Some(now + LOOK_AGAIN);
+            let left = core.host.snapshot(now);
+            self.shared.note_empty(left.connections.is_empty() && left.time_wait.is_empty());
         }
-        self.look_again = Some(now + LOOK_AGAIN);
-        sent == Sent::All && is_empty(&core.host.snapshot(now))
+    }
+
+    /// Whether nobody holds this stack any more and nothing is left to do for it, on this shard or any other.
+    fn is_left_behind(&self) -> bool {
+        self.look_again.is_some() && self.out.is_done() && self.shared.all_are_empty()
+    }
+
+    fn end_all(&mut self, why: &StackEnded) {
+        self.over = true;
+        self.shared.end_all(why);
     }
 
     /// Sleeps until the host's next timeout. `Ready` when it has come.
     fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let core = self.shared.lock();
-        let due = [core.host.poll_timeout(), self.flush_until, self.look_again].into_iter().flatten().min();
-        if due != self.armed {
-            let wake_at = due.map_or_else(far_future, |due| core.clock().wake_at(due));
-            match &mut self.sleep {
-                Some(sleep) => sleep.as_mut().reset(wake_at),
-                None => self.sleep = Some(Box::pin(tokio::time::sleep_until(wake_at))),
-            }
-            self.armed = due;
-        }
-        drop(core);
-        let Some(sleep) = self.sleep.as_mut().filter(|_| due.is_some()) else { return Poll::Pending };
-        sleep.as_mut().poll(cx).map(|()| self.armed = None)
+        let due = [self.due, self.flush_until, self.look_again].into_iter().flatten().min();
+        self.alarm.poll(cx, due, &self.clock)
     }
 }
 
@@ -269,28 +347,27 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let driver = self.get_mut();
-        {
-            let mut core = driver.shared.lock();
-            if core.has_ended() {
-                return Poll::Ready(Ok(()));
-            }
-            core.set_driver(cx.waker());
-            core.pump_looks();
-        }
+        let mut first = true;
         for _ in 0..ROUNDS_PER_TURN {
-            match driver.round(cx) {
-                Ok(Round::Busy) => {}
+            match driver.round(cx, first) {
+                Ok(Round::Busy) => first = false,
                 Ok(Round::Idle) => {
                     if driver.poll_sleep(cx).is_pending() {
                         return Poll::Pending;
                     }
+                    first = true;
                 }
                 Ok(Round::Over) => {
+                    driver.over = true;
                     driver.shared.lock().end(StackEnded::in_order());
                     return Poll::Ready(Ok(()));
                 }
+                Ok(Round::OverEverywhere) => {
+                    driver.end_all(&StackEnded::in_order());
+                    return Poll::Ready(Ok(()));
+                }
                 Err(error) => {
-                    driver.shared.lock().end(StackEnded::because(&error));
+                    driver.end_all(&StackEnded::because(&error));
                     return Poll::Ready(Err(error));
                 }
             }
@@ -302,16 +379,8 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.shared.lock().end(StackEnded::in_order());
+        if !self.over {
+            self.end_all(&StackEnded::in_order());
+        }
     }
-}
-
-fn take_traces(core: &mut Locked<'_>, into: &mut Vec<TraceEvent>) {
-    while let Some(event) = core.host.poll_trace() {
-        into.push(event);
-    }
-}
-
-fn is_empty(snapshot: &linger_proto::Snapshot) -> bool {
-    snapshot.connections.is_empty() && snapshot.time_wait.is_empty()
 }

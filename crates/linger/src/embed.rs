@@ -33,8 +33,8 @@ impl Embedded {
     /// application. Make one from any `Arc<impl std::task::Wake>`.
     #[must_use]
     pub fn new(host: Host, clock: Clock, on_dirty: Waker) -> (Net, Self) {
-        let shared = Shared::new(Core::new(host, clock, Pump::Embedded(on_dirty)));
-        (Net::new(Handle::new(Arc::clone(&shared))), Self { shared })
+        let shared = Shared::new(Core::new(host, clock, Pump::Embedded(on_dirty)), 0);
+        (Net::new(vec![Handle::new(Arc::clone(&shared))], None), Self { shared })
     }
 
     /// Lets `pump` work on the host. The instant it gets is the clock's, never earlier than one given before.
@@ -44,10 +44,9 @@ impl Embedded {
         let mut core = self.shared.lock();
         let now = core.now();
         core.pump_looks();
-        let inner = &mut *core;
-        // What waits for room in the send queue looks again, in case `pump` takes from it.
-        inner.wakes.extend(inner.datagram_room.drain());
-        pump(&mut inner.host, now)
+        // In case `pump` takes from the send queue.
+        core.wake_datagram_room();
+        pump(&mut core.host, now)
     }
 
     /// Takes every event that the host has and wakes the tasks that wait for it.

@@ -31,8 +31,9 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `net`, `builder` | the handle, and how a stack is put together |
-//! | `driver` | the one future that moves frames between a host and its devices |
+//! | `driver` | the one future that moves frames between a host and its devices, and between shards |
 //! | `shared`, `waiting` | the lock, and who waits for what under it |
+//! | `shards` | several hosts, queues and drivers that are one stack |
 //! | `listener`, `stream`, `split`, `udp` | what an application holds |
 //! | `relay` | two streams joined, FIN and RST carried through |
 //! | `shutdown` | the orderly end of a whole stack |
@@ -50,6 +51,7 @@ mod net;
 mod relay;
 #[cfg(feature = "axum")]
 mod serve;
+mod shards;
 mod shared;
 mod shutdown;
 mod split;

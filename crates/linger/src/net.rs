@@ -2,14 +2,16 @@
 
 use crate::builder::NetBuilder;
 use crate::listener::TcpListener;
+use crate::shards::Shards;
 use crate::shared::Handle;
 use crate::shutdown::{self, ShutdownReport};
 use crate::stream::TcpStream;
 use crate::udp::UdpSocket;
-use linger_proto::{ConnectConfig, Counters, ListenConfig, Snapshot};
+use linger_proto::{ConnectConfig, Counters, ListenConfig, ShardMap, Snapshot};
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A TCP/IP stack of this process. Clones are handles of the same stack.
@@ -18,18 +20,40 @@ use std::time::Duration;
 /// TIME-WAITs and ends by itself.
 #[derive(Clone, Debug)]
 pub struct Net {
-    handle: Handle,
+    pub(crate) shards: Arc<Shards>,
+    /// The shard that connects go to; in turn where none is named.
+    at: Option<usize>,
 }
 
 impl Net {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle }
+    pub(crate) fn new(handles: Vec<Handle>, map: Option<Arc<ShardMap>>) -> Self {
+        Self { shards: Arc::new(Shards::new(handles, map)), at: None }
     }
 
     /// Describes a stack: its devices, addresses and settings.
     #[must_use]
     pub fn builder() -> NetBuilder {
         NetBuilder::default()
+    }
+
+    /// How many shards the stack has: one, unless [`NetBuilder::queues`] gave it devices with several queues.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.shards.all().len()
+    }
+
+    /// A handle of the same stack whose connects and UDP sockets go to one shard, counted from zero (what is past the
+    /// last begins again): for programs whose tasks run beside that shard's driver, see [`NetBuilder::spawn_on`]. By
+    /// default they go to one shard after another. What names a port of its own goes to the shard of that port all the
+    /// same, and everything else concerns all shards.
+    #[must_use]
+    pub fn on_shard(&self, shard: usize) -> Self {
+        Self { shards: Arc::clone(&self.shards), at: Some(shard) }
+    }
+
+    /// Where something goes that any shard can do.
+    fn some_shard(&self) -> &Handle {
+        self.at.map_or_else(|| self.shards.next(), |at| self.shards.at(at))
     }
 
     /// Opens a connection and waits until it is established.
@@ -48,11 +72,13 @@ impl Net {
     /// TIME-WAIT, `AddrNotAvailable` when no port is free or the source is not ours, `QuotaExceeded` past the bound
     /// on connections, `NotConnected` when the stack has ended. The typed error is inside.
     pub async fn connect_with(&self, remote: SocketAddr, config: ConnectConfig) -> io::Result<TcpStream> {
-        TcpStream::open(&self.handle, remote, config).await
+        let named = config.local.and_then(|local| self.shards.of_connect(local, remote));
+        let handle = named.unwrap_or_else(|| self.some_shard());
+        TcpStream::open(handle, remote, config).await
     }
 
     /// Listens at `local`; an unspecified address means every address of this host of that family, port zero a
-    /// free port.
+    /// free port. A listener takes the connections of all shards.
     ///
     /// # Errors
     /// See [`Net::listen_with`].
@@ -60,13 +86,13 @@ impl Net {
         self.listen_with(local.into(), ListenConfig::default()).await
     }
 
-    /// Listens with a backlog or settings of its own.
+    /// Listens with a backlog or settings of its own. The backlog is that of each shard.
     ///
     /// # Errors
     /// `AddrInUse`, `AddrNotAvailable` when the address is not ours, `QuotaExceeded` for a ninth MSL on one host,
     /// `NotConnected` when the stack has ended.
     pub async fn listen_with(&self, local: SocketAddr, config: ListenConfig) -> io::Result<TcpListener> {
-        TcpListener::bind(&self.handle, local, config)
+        TcpListener::bind(self.shards.all(), local, &config)
     }
 
     /// Binds a UDP socket; port zero takes a free one.
@@ -75,27 +101,44 @@ impl Net {
     /// `AddrInUse`, `AddrNotAvailable` when the address is not ours or no port is free, `NotConnected` when the
     /// stack has ended.
     pub async fn udp_bind(&self, local: impl Into<SocketAddr>) -> io::Result<UdpSocket> {
-        UdpSocket::bind(&self.handle, local.into())
+        let local = local.into();
+        let handle = self.shards.of_port(local.port()).unwrap_or_else(|| self.some_shard());
+        UdpSocket::bind(handle, local)
     }
 
     /// Everything the stack holds now: listeners, connections with their states and owners, TIME-WAITs, UDP sockets.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let mut core = self.handle.lock();
-        let now = core.now();
-        core.host.snapshot(now)
+        // One shard after another, so that none waits for another: of different shards this shows different moments.
+        let mut all = Snapshot::default();
+        for handle in self.shards.all() {
+            let mut core = handle.lock();
+            let now = core.now();
+            let own = core.host.snapshot(now);
+            drop(core);
+            all.merge(own);
+        }
+        all
     }
 
     /// What the stack has counted since it was made.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.handle.lock().host.counters().clone()
+        let mut all = Counters::default();
+        self.shards.all().iter().for_each(|handle| all.merge(handle.lock().host.counters()));
+        all
+    }
+
+    /// The same for one shard, counted from zero: how evenly does the device spread connections?
+    #[must_use]
+    pub fn counters_of(&self, shard: usize) -> Counters {
+        self.shards.at(shard).lock().host.counters().clone()
     }
 
     /// Frames that a device refused to take. They are lost, as on a wire.
     #[must_use]
     pub fn send_errors(&self) -> u64 {
-        self.handle.lock().send_errors
+        self.shards.all().iter().map(|handle| handle.send_errors()).sum()
     }
 
     /// Ends the stack in order: stops listening, closes every connection (FIN after what was written), waits until
@@ -105,7 +148,7 @@ impl Net {
     /// its promise. An application that wants to finish its work does so before. A dropped future does not undo it:
     /// what is open then is reset.
     pub async fn shutdown(self, deadline: Duration) -> ShutdownReport {
-        shutdown::shutdown(self.handle, deadline).await
+        shutdown::shutdown(self.shards.all(), deadline).await
     }
 
     /// For tests: nothing is left.

@@ -11,21 +11,54 @@ use linger_proto::{CloseReason, ConnectionId, Event, Host, Instant, ListenerId, 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 
 /// One stack, seen from its handles and its driver.
 #[derive(Debug)]
 pub(crate) struct Shared {
     core: Mutex<Core>,
-    /// `Net`s, listeners, streams and sockets. At zero the driver finishes once the host is empty.
+    /// `Net`s, listeners, streams and sockets. At zero on every shard the drivers finish once the hosts are empty.
     handles: AtomicUsize,
+    /// The position among the shards of one stack.
+    index: usize,
+    /// The other shards, where there are any.
+    siblings: OnceLock<Box<[Weak<Shared>]>>,
+    /// With every handle gone: the host holds nothing any more.
+    empty: AtomicBool,
+    /// Frames that a device refused or that had no device any more.
+    send_errors: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(core: Core) -> Arc<Self> {
-        Arc::new(Self { core: Mutex::new(core), handles: AtomicUsize::new(0) })
+    pub(crate) fn new(core: Core, index: usize) -> Arc<Self> {
+        Arc::new(Self {
+            core: Mutex::new(core),
+            handles: AtomicUsize::new(0),
+            index,
+            siblings: OnceLock::new(),
+            empty: AtomicBool::new(false),
+            send_errors: AtomicU64::new(0),
+        })
+    }
+
+    /// Makes these the shards of one stack, which ends as one.
+    pub(crate) fn join(shards: &[Arc<Self>]) {
+        for shard in shards {
+            let others = shards.iter().filter(|other| !Arc::ptr_eq(shard, other)).map(Arc::downgrade);
+            // Joined once, by the builder.
+            let _ = shard.siblings.set(others.collect());
+        }
+    }
+
+    fn siblings(&self) -> impl Iterator<Item = Arc<Self>> + '_ {
+        self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade)
+    }
+
+    /// The position among the shards of one stack.
+    pub(crate) fn index(&self) -> usize {
+        self.index
     }
 
     /// Takes the lock. A panic of somebody who held it is no reason to panic here too.
@@ -33,9 +66,41 @@ impl Shared {
         Locked { guard: Some(self.core.lock().unwrap_or_else(PoisonError::into_inner)) }
     }
 
-    /// Whether no handle is left.
+    /// Whether no handle is left, on any shard.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.handles.load(Ordering::Acquire) == 0
+        let is_free = |shard: &Self| shard.handles.load(Ordering::SeqCst) == 0;
+        is_free(self) && self.siblings().all(|sibling| is_free(&sibling))
+    }
+
+    /// The driver has looked, with every handle gone: is there anything left to do?
+    pub(crate) fn note_empty(&self, empty: bool) {
+        self.empty.store(empty, Ordering::Release);
+    }
+
+    /// Whether no shard has anything left to do, as far as their drivers have looked.
+    pub(crate) fn all_are_empty(&self) -> bool {
+        let is_empty = |shard: &Self| shard.empty.load(Ordering::Acquire);
+        is_empty(self) && self.siblings().all(|sibling| is_empty(&sibling))
+    }
+
+    /// Ends the stack, on every shard: whoever waits gets an error, now and from every later call.
+    pub(crate) fn end_all(&self, why: &StackEnded) {
+        self.lock().end(why.clone());
+        // One lock after the other, never one inside the other.
+        self.siblings().for_each(|sibling| sibling.lock().end(why.clone()));
+    }
+
+    pub(crate) fn count_send_error(&self) {
+        self.send_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn send_errors(&self) -> u64 {
+        self.send_errors.load(Ordering::Relaxed)
+    }
+
+    /// The driver must look.
+    fn nudge(&self) {
+        self.lock().output_due();
     }
 }
 
@@ -45,7 +110,7 @@ pub(crate) struct Handle(Arc<Shared>);
 
 impl Handle {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.handles.fetch_add(1, Ordering::AcqRel);
+        shared.handles.fetch_add(1, Ordering::Relaxed);
         Self(shared)
     }
 }
@@ -65,8 +130,9 @@ impl Deref for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.lock().output_due();
+        if self.0.handles.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_abandoned() {
+            self.0.nudge();
+            self.0.siblings().for_each(|sibling| sibling.nudge());
         }
     }
 }
@@ -176,8 +242,6 @@ pub(crate) struct Core {
     pub(crate) wakes: Vec<Waker>,
     /// Wakers to be dropped then: the last waker of a task may drop its future, and with it a stream, which locks.
     pub(crate) spent: Vec<Waker>,
-    /// Frames that a device refused or that had no device any more.
-    pub(crate) send_errors: u64,
 }
 
 impl std::fmt::Debug for Core {
@@ -203,7 +267,6 @@ impl Core {
             pump_due: None,
             wakes: Vec::new(),
             spent: Vec::new(),
-            send_errors: 0,
         }
     }
 
@@ -211,10 +274,6 @@ impl Core {
     pub(crate) fn now(&mut self) -> Instant {
         self.latest = self.latest.max(self.clock.now());
         self.latest
-    }
-
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
     }
 
     /// An error once the stack has ended or is being shut down.
@@ -281,6 +340,11 @@ impl Core {
         }
     }
 
+    /// Who waits for room in the send queue of UDP looks again.
+    pub(crate) fn wake_datagram_room(&mut self) {
+        self.wakes.extend(self.datagram_room.drain());
+    }
+
     /// Moves what the host has to tell to those who wait for it.
     pub(crate) fn dispatch_events(&mut self) {
         while let Some(event) = self.host.poll_event() {
@@ -330,7 +394,11 @@ impl Core {
         core.wakes.extend(core.datagrams.values_mut().flat_map(WaitQueue::drain));
         core.wakes.extend(core.datagram_room.drain());
         core.wakes.extend(core.shutdown.as_mut().and_then(Shutdown::take_waiter));
-        core.spent.extend(std::mem::take(&mut core.pump).into_waker());
+        match std::mem::take(&mut core.pump) {
+            // The drivers of other shards find out that it is over.
+            Pump::Driver(waker) => core.wakes.push(waker),
+            pump => core.spent.extend(pump.into_waker()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::shared::{Core, Handle, Pump, Slot, set_waker};
 use linger_proto::{CloseReason, ConnectionId, State};
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// What [`Net::shutdown`](crate::Net::shutdown) left behind.
@@ -127,6 +127,21 @@ impl Core {
         self.shutdown.as_ref().is_some_and(|shutdown| !shutdown.finishing && shutdown.open.contains(&id))
     }
 
+    /// Waits until every connection that the shutdown waits for has ended.
+    fn poll_all_ended(&mut self, cx: &Context<'_>) -> Poll<()> {
+        match &self.shutdown {
+            Some(shutdown) if !shutdown.open.is_empty() => self.poll_ended(cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Waits until the driver has ended.
+    fn poll_ended(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(shutdown) = &mut self.shutdown else { return Poll::Ready(()) };
+        self.spent.extend(set_waker(&mut shutdown.waiter, cx.waker()));
+        if self.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Resets what is still open and lets the driver end.
     fn finish_shutdown(&mut self) -> ShutdownReport {
         let now = self.now();
@@ -161,49 +176,56 @@ impl Core {
 
 /// Finishes the shutdown even if nobody waits for its report.
 struct FinishOnDrop<'a> {
-    handle: &'a Handle,
+    shards: &'a [Handle],
     done: bool,
+}
+
+impl FinishOnDrop<'_> {
+    fn finish(&mut self) -> ShutdownReport {
+        self.done = true;
+        let mut all = ShutdownReport::default();
+        for shard in self.shards {
+            let ShutdownReport { closed, failed, aborted, orphans, time_wait } =
+                shard.lock().finish_shutdown();
+            all.closed += closed;
+            all.failed += failed;
+            all.aborted += aborted;
+            all.orphans += orphans;
+            all.time_wait += time_wait;
+        }
+        all
+    }
 }
 
 impl Drop for FinishOnDrop<'_> {
     fn drop(&mut self) {
         if !self.done {
-            self.handle.lock().finish_shutdown();
+            self.finish();
         }
     }
 }
 
-/// See [`Net::shutdown`](crate::Net::shutdown).
-pub(crate) async fn shutdown(handle: Handle, deadline: Duration) -> ShutdownReport {
-    {
-        let mut core = handle.lock();
+/// See [`Net::shutdown`](crate::Net::shutdown). All shards begin before any of them is waited for, and none ends before
+/// all of them may: until then they hand each other frames.
+pub(crate) async fn shutdown(shards: &[Handle], deadline: Duration) -> ShutdownReport {
+    for shard in shards {
+        let mut core = shard.lock();
         if core.check_alive().is_err() {
             return ShutdownReport::default();
         }
         core.begin_shutdown();
     }
-    let mut finish = FinishOnDrop { handle: &handle, done: false };
-    let all_ended = poll_fn(|cx| {
-        let mut core = handle.lock();
-        let core = &mut *core;
-        let Some(shutdown) = &mut core.shutdown else { return Poll::Ready(()) };
-        if shutdown.open.is_empty() {
-            return Poll::Ready(());
+    let mut finish = FinishOnDrop { shards, done: false };
+    let all_ended = async {
+        for shard in shards {
+            poll_fn(|cx| shard.lock().poll_all_ended(cx)).await;
         }
-        core.spent.extend(set_waker(&mut shutdown.waiter, cx.waker()));
-        if core.has_ended() { Poll::Ready(()) } else { Poll::Pending }
-    });
+    };
     // Past the deadline the rest is reset, which is what `finish_shutdown` does either way.
     let _ = tokio::time::timeout(deadline, all_ended).await;
-    let report = handle.lock().finish_shutdown();
-    finish.done = true;
-    poll_fn(|cx| {
-        let mut core = handle.lock();
-        let core = &mut *core;
-        let Some(shutdown) = &mut core.shutdown else { return Poll::Ready(()) };
-        core.spent.extend(set_waker(&mut shutdown.waiter, cx.waker()));
-        if core.has_ended() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    let report = finish.finish();
+    for shard in shards {
+        poll_fn(|cx| shard.lock().poll_ended(cx)).await;
+    }
     report
 }

@@ -63,6 +63,12 @@ impl TcpStream {
         self.hold.peer
     }
 
+    /// Which shard of the stack has the connection, counted from zero.
+    #[must_use]
+    pub fn shard(&self) -> usize {
+        self.hold.handle.index()
+    }
+
     /// Whether small segments leave at once instead of waiting for the ACK of earlier ones (Nagle's algorithm, on by
     /// default: `TcpConfig::nodelay`).
     pub fn set_nodelay(&self, nodelay: bool) {

@@ -114,8 +114,13 @@ impl Turn {
         core.wakes.extend(next);
     }
 
+    /// Whether it has a place, called or not.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        self.ticket.is_some()
+    }
+
     /// Gives the place up; the lock is held.
-    fn leave(&mut self, core: &mut Core) {
+    pub(crate) fn leave(&mut self, core: &mut Core) {
         let Some(queue) = core.queue(self.queue) else { return };
         let left = queue.leave(&mut self.ticket);
         core.spent.extend(left.spent);
@@ -137,7 +142,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.turn.ticket.is_some() {
+        if self.turn.is_waiting() {
             self.turn.leave(&mut self.handle.lock());
         }
     }

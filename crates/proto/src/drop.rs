@@ -119,6 +119,8 @@ drop_reasons! {
     TimeWaitStray => "stray segment in TIME-WAIT",
     /// TIME-WAIT: a SYN that is not newer than the old connection.
     TimeWaitSyn => "SYN in TIME-WAIT refused",
+    /// The queue to the shard that owns the tuple or the port is full.
+    HandOverFull => "queue to another shard full",
     /// The answer to this segment was withheld by the challenge limit.
     ChallengeLimited => "answer rate-limited",
 }
@@ -142,6 +144,13 @@ impl DropCounters {
     /// Counts one more.
     pub(crate) fn add(&mut self, reason: DropReason) {
         self.0[reason as usize] += 1;
+    }
+
+    /// Adds what somebody else counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
     }
 
     /// All packets thrown away.

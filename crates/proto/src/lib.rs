@@ -64,7 +64,7 @@ pub mod wire;
 pub use drop::{DropCounters, DropReason};
 pub use frame::{Checksum, Frame, HeaderBytes, Transmit};
 pub use host::snapshot::{ConnectionSnapshot, ListenerSnapshot, Snapshot, TimeWaitSnapshot};
-pub use host::{Counters, Event, FourTuple, Host, HostConfig, InterfaceConfig, Stream};
+pub use host::{Counters, Event, FourTuple, Host, HostConfig, InterfaceConfig, ShardMap, Stray, Stream};
 pub use id::{ConnectionId, InterfaceId, ListenerId, OwnerId, UdpId};
 pub use secret::Secret;
 pub use table::growth::Growth;

@@ -11,6 +11,7 @@
 //! | `closing.rs` | FIN and RST from either side, half-close, simultaneous close |
 //! | `flow.rs` | zero windows, Nagle, delayed acknowledgments, keep-alive |
 //! | `relay.rs` | FIN and RST carried through a proxy |
+//! | `shards.rs` | a stack on two queues of a TUN, which the kernel steers as it likes |
 //! | `silence.rs` | peers that die without a word |
 //! | `ip.rs` | ICMP echo, UDP, fragments, path MTU |
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ mod load;
 mod opening;
 mod relay;
 mod serve;
+mod shards;
 mod silence;
 mod storm;
 mod upload;

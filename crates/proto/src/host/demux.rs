@@ -4,12 +4,14 @@ use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::sip::Sip13;
+use crate::table::NIL;
 use crate::table::growth::Growth;
 use crate::table::index::Index;
 use crate::table::slab::Slab;
-use crate::tcp::connection::Connection;
+use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::time_wait::TimeWaitTable;
+use crate::wire::ip::IpPacket;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A reference into one of the tables.
@@ -66,11 +68,13 @@ fn key_in(
 pub(super) struct Demux {
     hasher: Sip13,
     index: Index,
+    /// The connection that the last segment was for.
+    recent: u32,
 }
 
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
+        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL }
     }
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
@@ -80,6 +84,19 @@ impl Demux {
 
     pub(super) const fn growth(&self) -> Growth {
         self.index.growth()
+    }
+
+    /// What probably owns the tuples of these hashes; nothing but the index is looked at.
+    pub(super) fn probable<const N: usize>(&self, hashes: &[u64; N]) -> [Option<Found>; N] {
+        let unpack = |candidate| (candidate != NIL).then(|| Found::unpack(candidate));
+        self.index.candidates(hashes).map(unpack)
+    }
+
+    /// Equal for all fragments of one packet.
+    pub(super) fn fragment_hash(&self, packet: &IpPacket) -> u64 {
+        let identification = packet.fragment.map_or(0, |fragment| fragment.identification);
+        let (high, low) = ((identification >> 16) as u16, (identification & 0xffff) as u16);
+        self.hash(&Key::new(packet.destination, high, packet.source, low))
     }
 }
 
@@ -102,6 +119,22 @@ impl Host {
         }
     }
 
+    /// The connection that the last segment was for, if this one is for it too: most segments follow one of their own
+    /// connection, and need no look-up then. Not while somebody watches.
+    #[inline]
+    pub(super) fn once_more(&self, key: &Key) -> Option<u32> {
+        let index = self.demux.recent;
+        let connection = self.connections.get(index)?;
+        let ours = connection.key == *key && !matches!(connection.phase, Phase::Over(_));
+        (ours && !self.tracing).then_some(index)
+    }
+
+    /// The next segment is probably for this connection.
+    #[inline]
+    pub(super) fn expect_more(&mut self, index: u32) {
+        self.demux.recent = index;
+    }
+
     /// Who owns this tuple.
     pub(super) fn find(&self, key: &Key) -> Option<Found> {
         self.find_hashed(self.demux.hash(key), key)
@@ -114,15 +147,16 @@ impl Host {
 
     /// Makes `found` the owner of its tuple, which nobody owns.
     pub(super) fn own(&mut self, hash: u64, found: Found) {
+        self.shard.enter(hash);
         let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
-        let Demux { hasher, index } = demux;
+        let Demux { hasher, index, .. } = demux;
         index.insert(hash, found.pack(), |packed| {
             let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
             key.map_or(0, |key| key.hash(hasher))
         });
     }
 
-    /// The tuple of `from` belongs to `to` from now on.
+    /// The tuple of `from` belongs to `to` from now on: to other shards it is owned all the while.
     pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
         self.demux.index.replace(hash, from.pack(), to.pack());
     }
@@ -130,7 +164,9 @@ impl Host {
     /// `found` owns its tuple no more.
     pub(super) fn disown(&mut self, key: &Key, found: Found) {
         let hash = self.demux.hash(key);
-        self.demux.index.remove(hash, |packed| packed == found.pack());
+        if self.demux.index.remove(hash, |packed| packed == found.pack()).is_some() {
+            self.shard.leave(hash);
+        }
     }
 
     /// The listener that takes a SYN for this address: one bound to it, else one bound to any.

@@ -1,17 +1,16 @@
 //! Frames come in: parsed, reassembled, and handed to the protocol they carry.
 
 use super::key::Key;
+use super::shards::{Sought, udp_port};
 use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
-use crate::trace::Direction;
 use crate::wire::address::Address;
 use crate::wire::ip::{
     self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP, Plain,
     plain_v4, plain_v6,
 };
-use crate::{DropReason, FourTuple, Frame, Instant, InterfaceId, State};
-use bytes::Bytes;
+use crate::{DropReason, Frame, Instant, InterfaceId, State};
 use core::net::IpAddr;
 use core::ops::Range;
 
@@ -31,22 +30,20 @@ impl Host {
         frames: &mut dyn Iterator<Item = Frame>,
     ) {
         self.expire_time_wait(now);
-        for frame in frames {
+        while let Some(first) = frames.next() {
+            if let Some(second) = frames.next() {
+                self.handle_several(now, interface, [first, second], frames);
+                continue;
+            }
             self.counters.frames_in += 1;
             let mut seen = Seen::default();
-            let outcome = self.handle_frame(now, interface, frame, &mut seen);
-            if let Err(reason) = outcome {
-                self.counters.drops.add(reason);
-            }
-            if self.tracing {
-                let tuple: Option<FourTuple> = seen.key.map(|key| key.tuple());
-                let after = seen.key.map_or(State::Closed, |key| self.shown_after(&key, seen.before));
-                self.trace_frame(now, Direction::In, tuple, seen.before, after, outcome.err());
-            }
+            let outcome = self.handle_frame(now, interface, first, &mut seen);
+            self.frame_handled(now, &seen, outcome);
         }
     }
 
-    fn handle_frame(
+    #[inline]
+    pub(super) fn handle_frame(
         &mut self,
         now: Instant,
         interface: InterfaceId,
@@ -60,14 +57,15 @@ impl Host {
                 None => return Ok(()),
             },
         };
+        let whole = self.shard.has_others().then(|| frame.clone());
         let checksum = frame.checksum;
         let mut segment = Segment::unread(frame);
         let key = segment.read(place, ends, checksum)?;
-        if self.tracing {
-            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
+        if let Some(index) = self.once_more(&key) {
+            return self.connection_segment(now, index, &mut segment);
         }
         let hash = self.demux.hash(&key);
-        self.handle_segment(now, interface, &key, hash, &mut segment)
+        self.handle_read(now, interface, &key, hash, &mut segment, whole, seen)
     }
 
     /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
@@ -109,6 +107,9 @@ impl Host {
         if packet.fragment.is_none() {
             return self.handle_packet(now, interface, &packet, frame);
         }
+        if self.pass_on(interface, &frame, Sought::Whole(&packet)) {
+            return Ok(None);
+        }
         let whole = self.reassembly.handle(now, &packet, &frame.bytes);
         for _ in 0..self.reassembly.take_evicted() {
             self.counters.drops.add(DropReason::FragmentLimit);
@@ -135,6 +136,11 @@ impl Host {
                     self.events.push_back(Event::Datagram(id));
                     Ok(None)
                 }
+                Err(DropReason::UdpNoPort)
+                    if self.pass_on(interface, &frame, Sought::Port(udp_port(packet, &frame.bytes))) =>
+                {
+                    Ok(None)
+                }
                 Err(reason) => {
                     if reason == DropReason::UdpNoPort {
                         self.icmp
@@ -152,7 +158,7 @@ impl Host {
                 }
             },
             PROTOCOL_ICMP | PROTOCOL_ICMPV6 => {
-                self.handle_icmp(now, interface, packet, &frame.bytes).map(|()| None)
+                self.handle_icmp(now, interface, packet, &frame).map(|()| None)
             }
             // Nothing follows, as its sender says: there is nothing to report (RFC 8200 §4.7).
             PROTOCOL_NONE if packet.source.is_ipv6() => Err(DropReason::UnknownProtocol),
@@ -177,11 +183,28 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         packet: &IpPacket,
-        bytes: &Bytes,
+        frame: &Frame,
     ) -> Result<(), DropReason> {
         let echo = self.config.echo;
-        match self.icmp.handle(now, interface, packet, bytes, &self.interfaces, &mut self.outbox, echo)? {
+        match self.icmp.handle(
+            now,
+            interface,
+            packet,
+            &frame.bytes,
+            &self.interfaces,
+            &mut self.outbox,
+            echo,
+        )? {
+            IcmpOutcome::TcpError { tuple, .. } if self.error_is_for_another(interface, frame, &tuple) => {
+                Ok(())
+            }
             IcmpOutcome::TcpError { tuple, seq, error } => self.icmp_for_tcp(now, &tuple, seq, error),
+            IcmpOutcome::UdpError { tuple, .. }
+                if !self.udp.is_bound(tuple.local)
+                    && self.pass_on(interface, frame, Sought::Port(tuple.local.port())) =>
+            {
+                Ok(())
+            }
             // Anybody can forge a quotation; one that names no socket of ours lowers nothing.
             IcmpOutcome::UdpError { tuple, .. } if !self.udp.is_bound(tuple.local) => {
                 Err(DropReason::IcmpUnrelated)

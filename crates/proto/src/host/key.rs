@@ -80,12 +80,12 @@ impl Key {
     #[inline]
     pub(crate) fn hash<const C: usize, const D: usize>(&self, sip: &Sip<C, D>) -> u64 {
         let ports = u64::from(self.ports());
-        match (self.local.to_v4(), self.remote.to_v4()) {
-            (Some(local), Some(remote)) => {
-                let word = u64::from(u32::from_le_bytes(remote)) << 32 | u64::from(u32::from_le_bytes(local));
-                sip.hash([word], ports | 12 << 56)
+        match self.remote.to_v4() {
+            Some(remote) => {
+                let local = self.local.last_word().swap_bytes();
+                sip.hash([u64::from(u32::from_le_bytes(remote)) << 32 | u64::from(local)], ports | 12 << 56)
             }
-            _ => {
+            None => {
                 let ([a, b], [c, d]) = (self.local.words(), self.remote.words());
                 sip.hash([a, b, c, d].map(u64::to_le), ports | 36 << 56)
             }

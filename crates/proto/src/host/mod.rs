@@ -2,15 +2,17 @@
 //!
 //! - `mod`: [`Host`] itself, and what is so (A)
 //! - `types`: settings, the name of a connection, events, counters
-//! - `input`: frames come in, are parsed, reassembled and handed on (B)
+//! - `input`: frames come in, are parsed, reassembled and handed on (B); `batch`: several at once
 //! - `segment`: a TCP segment meets the object that owns its tuple
 //! - `passive`: LISTEN and half-open connections; `time_wait`: the table's duties
 //! - `settle`: the one place that changes a connection's phase, and tells the application
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
 //! - `output`, `emit`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
+//! - `shards`: several hosts that are one; `shard_map`: which of them owns what
 //! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
+mod batch;
 mod calls;
 mod datagrams;
 mod demux;
@@ -23,12 +25,16 @@ mod passive;
 mod ports;
 mod segment;
 mod settle;
+mod shard_map;
+mod shards;
 pub(crate) mod snapshot;
 mod stream;
 mod time_wait;
 mod timeouts;
 mod types;
 
+pub use shard_map::ShardMap;
+pub use shards::Stray;
 pub use stream::Stream;
 pub use types::{Counters, Event, FourTuple, HostConfig, InterfaceConfig};
 
@@ -41,12 +47,12 @@ use crate::table::rate_limit::RateLimit;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
 use crate::tcp::buffer::pool::Pools;
-use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::Connection;
 use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::opening::isn::Numbers;
 use crate::tcp::opening::listener::Listener;
+use crate::tcp::settings::Settings;
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::udp::UdpSockets;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, Secret, TraceEvent, UdpId};
@@ -60,7 +66,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Clone)]
 pub struct Host {
     config: HostConfig,
-    tcp_config: Arc<TcpConfig>,
+    tcp_config: Arc<Settings>,
     secret: Secret,
     numbers: Numbers,
     ports: ports::Ports,
@@ -73,6 +79,8 @@ pub struct Host {
     udp: UdpSockets,
     // Who owns a tuple.
     demux: demux::Demux,
+    /// The other hosts, where this is one of several.
+    shard: shards::Membership,
     connections: Slab<Connection>,
     half_open: Slab<HalfOpen>,
     time_wait_4: TimeWaitTable<Ipv4Addr>,
@@ -101,7 +109,7 @@ impl Host {
     /// A host without interfaces.
     pub fn new(config: HostConfig, secret: Secret) -> Self {
         Self {
-            tcp_config: Arc::new(config.tcp.clone()),
+            tcp_config: Arc::new(Settings::new(config.tcp.clone())),
             numbers: Numbers::new(&secret),
             ports: ports::Ports::new(&secret),
             interfaces: Interfaces::default(),
@@ -111,6 +119,7 @@ impl Host {
             outbox: Outbox::new(&secret),
             udp: UdpSockets::default(),
             demux: demux::Demux::new(&secret),
+            shard: shards::Membership::default(),
             connections: Slab::new(),
             half_open: Slab::new(),
             time_wait_4: TimeWaitTable::new(),

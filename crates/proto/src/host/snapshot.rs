@@ -42,7 +42,9 @@ pub struct ListenerSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionSnapshot {
-    /// Its handle; `None` while half-open.
+    /// Which of several hosts that are one has it (see `Host::join`); zero for a host alone.
+    pub shard: u16,
+    /// Its handle; `None` while half-open. Handles of different shards may be equal.
     pub id: Option<ConnectionId>,
     /// Its addresses and ports.
     pub tuple: FourTuple,
@@ -72,6 +74,27 @@ pub struct TimeWaitSnapshot {
     pub owner: Option<String>,
 }
 
+impl Snapshot {
+    /// Adds what another host of the same group holds (see [`Host::join`]): one list of connections and TIME-WAITs, and
+    /// one line for a listener that both have, with the sums of its queues and their bounds.
+    pub fn merge(&mut self, other: Self) {
+        let Self { listeners, connections, time_wait, udp } = other;
+        self.connections.extend(connections);
+        self.time_wait.extend(time_wait);
+        self.udp.extend(udp);
+        for more in listeners {
+            match self.listeners.iter_mut().find(|listener| listener.local == more.local) {
+                Some(same) => {
+                    same.half_open = same.half_open.saturating_add(more.half_open);
+                    same.accept_queue = same.accept_queue.saturating_add(more.accept_queue);
+                    same.backlog = same.backlog.saturating_add(more.backlog);
+                }
+                None => self.listeners.push(more),
+            }
+        }
+    }
+}
+
 impl Host {
     /// Everything the host holds now.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
@@ -81,6 +104,7 @@ impl Host {
             .map(|(index, connection)| self.connection_snapshot(now, index, connection))
             .collect();
         connections.extend(self.half_open.iter().map(|(_, half_open)| ConnectionSnapshot {
+            shard: self.shard.index(),
             id: None,
             tuple: half_open.key.tuple(),
             state: State::SynReceived,
@@ -107,6 +131,7 @@ impl Host {
 
     fn connection_snapshot(&self, now: Instant, index: u32, connection: &Connection) -> ConnectionSnapshot {
         ConnectionSnapshot {
+            shard: self.shard.index(),
             id: Some(self.id_of(index)),
             tuple: connection.key.tuple(),
             state: connection.state(),

@@ -161,6 +161,66 @@ pub struct Counters {
     pub half_open_expired: u64,
     /// Control segments (ACK, RST, SYN-ACK) that did not fit into the queue of those waiting to leave.
     pub replies_dropped: u64,
+    /// Frames handed over to another host of the group (see `Host::join`), which owns what they are for, or may.
+    pub handed_over: u64,
+    /// Frames taken over from another host of the group.
+    pub taken_over: u64,
     /// Text copied out of a frame because it filled less than a quarter of it, octets.
     pub copied_out: u64,
+}
+
+impl Counters {
+    /// Adds what another host of the same group counted.
+    pub fn merge(&mut self, other: &Self) {
+        let Self {
+            drops,
+            frames_in,
+            frames_out,
+            retransmits,
+            resets_sent,
+            resets_received,
+            opened,
+            connect_failed,
+            accepted,
+            time_wait_entered,
+            reopened,
+            uncovered,
+            time_wait_evicted,
+            fin_reacked,
+            time_wait_rst_ignored,
+            syn_refused,
+            time_wait_reused,
+            orphans_timed_out,
+            orphans_refused,
+            half_open_expired,
+            replies_dropped,
+            handed_over,
+            taken_over,
+            copied_out,
+        } = other;
+        self.drops.merge(drops);
+        self.frames_in += frames_in;
+        self.frames_out += frames_out;
+        self.retransmits += retransmits;
+        self.resets_sent += resets_sent;
+        self.resets_received += resets_received;
+        self.opened += opened;
+        self.connect_failed += connect_failed;
+        self.accepted += accepted;
+        self.time_wait_entered += time_wait_entered;
+        self.reopened += reopened;
+        self.uncovered += uncovered;
+        self.time_wait_evicted += time_wait_evicted;
+        self.fin_reacked += fin_reacked;
+        self.time_wait_rst_ignored += time_wait_rst_ignored;
+        self.syn_refused += syn_refused;
+        self.time_wait_reused += time_wait_reused;
+        self.orphans_timed_out += orphans_timed_out;
+        self.orphans_refused += orphans_refused;
+        self.half_open_expired += half_open_expired;
+        self.replies_dropped += replies_dropped;
+        self.handed_over += handed_over;
+        self.taken_over += taken_over;
+        self.copied_out += copied_out;
+    }
 }

@@ -2,14 +2,11 @@
 
 use crate::Instant;
 use crate::tcp::arrives::Stop;
-use crate::tcp::config::KeepAlive;
 use crate::tcp::congestion::{Congestion, Controller as _};
+use crate::tcp::settings::Probes;
 use crate::tcp::tcb::Tcb;
+use crate::time::Span;
 use core::ops::ControlFlow;
-use core::time::Duration;
-
-/// Shorter times between two probes are taken for this.
-const KEEPALIVE_MIN: Duration = Duration::from_millis(1);
 
 /// What the retransmission timer is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,14 +62,14 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    pub(crate) fn new(now: Instant, keepalive: Option<&KeepAlive>) -> Self {
+    pub(crate) fn new(now: Instant, keepalive: Option<&Probes>) -> Self {
         Self {
             waiting: Waiting::No,
             retransmit_at: Instant::FAR_FUTURE,
             silent_since: now,
             ack_at: Instant::FAR_FUTURE,
             orphan: false,
-            idle_at: keepalive.map_or(Instant::FAR_FUTURE, |k| now + k.idle),
+            idle_at: keepalive.map_or(Instant::FAR_FUTURE, |k| now + k.first),
             probes: 0,
             probe_due: false,
             keepalive_due: false,
@@ -83,7 +80,7 @@ impl Timers {
     }
 
     /// Starts the retransmission or persist timer unless it runs for the same purpose already.
-    pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Duration) {
+    pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Span) {
         if self.waiting != waiting {
             self.silent_since = if self.waiting == Waiting::No { now } else { self.silent_since.min(now) };
             self.restart(waiting, now, after);
@@ -96,7 +93,7 @@ impl Timers {
     }
 
     /// Starts it anew.
-    pub(crate) fn restart(&mut self, waiting: Waiting, now: Instant, after: Duration) {
+    pub(crate) fn restart(&mut self, waiting: Waiting, now: Instant, after: Span) {
         self.waiting = waiting;
         self.retransmit_at = now + after;
     }
@@ -171,27 +168,29 @@ fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
     };
     // Text in flight has its own timer; a probe would say nothing more.
     if tcb.outstanding() == 0 {
-        if tcb.timers.probes >= config.probes {
+        if tcb.timers.probes >= config.most {
             return ControlFlow::Break(Stop::TimedOut);
         }
         tcb.timers.probes += 1;
         tcb.timers.keepalive_due = true;
     }
-    tcb.timers.idle_at = now + config.interval.max(KEEPALIVE_MIN);
+    tcb.timers.idle_at = now + config.interval;
     ControlFlow::Continue(())
 }
 
 /// A segment of the peer arrived: it lives.
+#[inline]
 pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
     if let Some(config) = &tcb.config.keepalive
         && !tcb.timers.orphan
     {
-        tcb.timers.idle_at = now + config.idle.max(KEEPALIVE_MIN);
+        tcb.timers.idle_at = now + config.idle;
         tcb.timers.probes = 0;
     }
 }
 
 /// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3), if `restart`.
+#[inline]
 pub(crate) fn progress(tcb: &mut Tcb, now: Instant, restart: bool) {
     // Otherwise the doubling lasts until there is a sample (Karn's algorithm, RFC 6298 §5 [6298-18]).
     if tcb.snd.wnd == 0 {

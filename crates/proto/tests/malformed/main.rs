@@ -24,10 +24,10 @@ mod synchronized;
 mod time_wait;
 
 use linger_proto::wire::tcp::{Flags, Header};
-use linger_proto::{DropReason, HostConfig, ListenConfig};
+use linger_proto::{DropReason, HostConfig, ListenConfig, ShardMap, Stray};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::{Answer, Family, Peer, Rig, answer, icmp_packet, increments};
+use support::{Answer, Family, Peer, Rig, answer, icmp_packet, increments, udp_packet};
 
 /// One bad packet.
 pub(crate) struct Case {
@@ -144,12 +144,29 @@ fn echo_requests_are_of_no_use_to_a_host_that_has_echo_switched_off() {
     assert_eq!(Vec::from_iter(rig.drops().iter()), [(DropReason::IcmpUnknown, 2)]);
 }
 
+#[test]
+fn datagram_for_another_shard_that_finds_no_room_on_its_way_is_counted_where_it_landed() {
+    let map = ShardMap::new(2, 32768..=60999);
+    let mut rig = Rig::new();
+    // Nobody is bound to either, but odd ports are the other's.
+    rig.host.join(map, 0);
+    rig.hand(udp_packet(Family::V4, 9, b"hello"));
+    rig.hand(udp_packet(Family::V4, 10, b"hello"));
+    let strays: Vec<_> = std::iter::from_fn(|| rig.host.poll_stray()).collect();
+    assert_eq!(strays.iter().map(Stray::to).collect::<Vec<_>>(), [1]);
+    strays.into_iter().for_each(|stray| rig.host.stray_lost(stray));
+    assert_eq!(rig.drops().get(DropReason::HandOverFull), 1);
+    assert_eq!(rig.drops().total(), 2);
+}
+
 /// A reason that nothing can reach is a promise that nobody keeps.
 #[test]
 fn the_cases_reach_every_reason_there_is() {
     let mut reached: BTreeSet<&str> = corpus().iter().map(|case| case.reason.text()).collect();
     // By `fragments_whose_rest_does_not_come_are_counted_when_their_time_is_over`: no packet, the passing of time.
     reached.insert(DropReason::FragmentTimeout.text());
+    // By `datagram_for_another_shard_that_finds_no_room_on_its_way_is_counted_where_it_landed`: no fault of a packet.
+    reached.insert(DropReason::HandOverFull.text());
     let missing: Vec<_> = DropReason::ALL.iter().filter(|reason| !reached.contains(reason.text())).collect();
     assert!(missing.is_empty(), "no case reaches {missing:?}");
 }

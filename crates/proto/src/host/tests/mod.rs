@@ -1,6 +1,7 @@
 //! Two hosts on a wire under a virtual clock: the tests of the state machine that need no simulator.
 //!
 //! - `mod`: the [`Pair`]
+//! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
@@ -24,6 +25,7 @@ mod paths;
 mod plain;
 mod random;
 mod resets;
+mod shards;
 mod solo;
 mod timers;
 mod waiting;

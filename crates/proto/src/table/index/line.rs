@@ -1,5 +1,7 @@
 //! Ten entries of the index in one line of the cache, matched without a branch.
 
+use crate::table::NIL;
+
 /// Entries of a line.
 pub(super) const SLOTS: usize = 10;
 /// Bits of a hash that are kept with an entry.
@@ -77,10 +79,7 @@ impl Line {
     /// The places whose lane equals the tag's.
     #[inline]
     fn equal(&self, tag: u32) -> Places {
-        let pattern = (u64::from(tag) & LOW_MASK) * ONES;
-        let [even, odd] = self.lows;
-        // The count above the even lanes is not compared.
-        Places::zero(even ^ pattern, odd ^ pattern)
+        equal(self.lows, tag)
     }
 
     /// The first entry whose lane equals the tag's and that `eq` agrees to: its place and itself.
@@ -97,10 +96,16 @@ impl Line {
         None
     }
 
-    /// The first reference whose lane equals the tag's, else that in the first place.
+    /// Half of the lanes: what [`Self::probable`] wants.
     #[inline]
-    pub(super) fn probable(&self, tag: u32) -> u32 {
-        self.refs.get(self.equal(tag).first()).copied().unwrap_or(self.refs[0])
+    pub(super) const fn first_word(&self) -> u64 {
+        self.lows[0]
+    }
+
+    /// The first reference whose lane equals the tag's, else [`NIL`].
+    #[inline]
+    pub(super) fn probable(&self, tag: u32, first_word: u64) -> u32 {
+        self.refs.get(equal([first_word, self.lows[1]], tag).first()).copied().unwrap_or(NIL)
     }
 
     /// Puts an entry into a free place; else counts that it passed by, and says false.
@@ -172,6 +177,13 @@ impl Line {
             taken = taken.without_first();
         }
     }
+}
+
+/// The places whose lane equals the tag's. The count above the even lanes is not compared.
+#[inline]
+const fn equal([even, odd]: [u64; 2], tag: u32) -> Places {
+    let pattern = (tag as u64 & LOW_MASK) * ONES;
+    Places::zero(even ^ pattern, odd ^ pattern)
 }
 
 /// Every place.

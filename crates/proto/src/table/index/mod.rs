@@ -68,6 +68,13 @@ impl Index {
         self.len
     }
 
+    /// All memory, as an allocator is asked for it.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        let lines: usize = self.blocks.iter().map(|block| size_of_val(&*block.lines)).sum();
+        lines + self.blocks.capacity() * size_of::<Block>()
+    }
+
     /// What growing has cost so far.
     pub(crate) const fn growth(&self) -> Growth {
         self.growth
@@ -87,21 +94,22 @@ impl Index {
         }
     }
 
-    /// For each hash a reference that is probably its own, [`NIL`] where there is none; no object is looked at.
+    /// For each hash the reference that is probably its own, [`NIL`] where there is none; no object is looked at.
     ///
     /// For look-ups ahead of use: the misses of the cache overlap, which those of one [`Self::find`] after another cannot.
     /// It is right but for the few references that share a tag or lie in a later line.
-    #[allow(dead_code, reason = "until the host works in batches")]
     pub(crate) fn candidates<const N: usize>(&self, hashes: &[u64; N]) -> [u32; N] {
-        hashes.map(|hash| self.candidate(hash))
-    }
-
-    #[inline]
-    fn candidate(&self, hash: u64) -> u32 {
-        let Some(block) = self.blocks.get(self.block_of(hash)) else { return NIL };
-        let tag = tag_of(hash);
-        let Some(line) = block.lines.get(home(tag, block.lines.len())) else { return NIL };
-        line.probable(tag)
+        // Two rounds, the first as short as can be, so that all lines are asked for before the first one is needed.
+        let lines = hashes.map(|hash| {
+            let lines = self.blocks.get(self.block_of(hash)).map_or(&[][..], |block| &block.lines);
+            let line = lines.get(home(tag_of(hash), lines.len())).unwrap_or(&Line::EMPTY);
+            (line, line.first_word())
+        });
+        let mut found = [NIL; N];
+        for ((found, hash), (line, word)) in found.iter_mut().zip(hashes).zip(lines) {
+            *found = line.probable(tag_of(*hash), word);
+        }
+        found
     }
 
     /// Adds a reference. Does not look whether there is an equal one. `rehash` gives the hash of a reference that is

@@ -54,6 +54,7 @@ pub(super) const fn drop_text(reason: DropReason) -> &'static str {
         DropReason::TimeWaitRst => "TIME-WAIT 中的 RST，忽略",
         DropReason::TimeWaitStray => "TIME-WAIT 中的迷途报文段",
         DropReason::TimeWaitSyn => "TIME-WAIT 中的 SYN，拒绝",
+        DropReason::HandOverFull => "通往另一分片的队列已满",
         DropReason::ChallengeLimited => "应答受限速",
         other => other.text(),
     }
