@@ -1,6 +1,6 @@
 //! Builds the programs. A peer that cannot be built is absent, with the reason, and the rest goes on.
 
-use super::plan::{Home, Measure, Program};
+use super::plan::{Home, Measure, Program, Yields};
 use crate::run::Workspace;
 use crate::setup;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,15 @@ impl Built {
     pub(super) fn build(workspace: &Workspace, measures: &[&Measure]) -> Result<Self, String> {
         let mut built = Self { target: workspace.target()?, absent: Vec::new() };
         // The peers are needed in any case: smoltcp proves the harness.
-        workspace.cargo("build --locked --profile measure --package bench --package linger-cli --bins")?;
+        let bins = bins(measures);
+        if !bins.is_empty() {
+            workspace.cargo(&format!("build --locked --profile measure --package bench {bins}"))?;
+        }
         if measures.iter().any(|measure| measure.program.name == "tun_suite") {
             debian("/usr/bin/wrk", &["wrk"])?;
+        }
+        if measures.iter().any(|measure| measure.words.contains("/linger~")) {
+            workspace.cargo("build --locked --profile measure --package linger-cli")?;
         }
         let homes = [Home::Peers, Home::PeersTso, Home::Lwip, Home::Gvisor];
         let words = |measure: &Measure, home: Home| measure.words.contains(place_holder(home));
@@ -130,6 +136,22 @@ impl Built {
         }
         Ok(word)
     }
+}
+
+/// The programs of our own that `measures` run, those that one of them starts included.
+fn bins(measures: &[&Measure]) -> String {
+    let own = measures.iter().filter(|measure| measure.program.home == Home::Own);
+    let mut names: Vec<&str> = own.map(|measure| measure.program.name).collect();
+    let started = measures.iter().filter_map(|measure| measure.words.split_once("{own}/"));
+    names.extend(
+        started.filter_map(|(_, rest)| rest.split([' ', '~']).next()).filter(|name| *name != "linger"),
+    );
+    if names.contains(&"tun_suite") {
+        names.push("tun_hyper_pipe");
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.iter().map(|name| format!("--bin {name} ")).collect()
 }
 
 const fn place_holder(home: Home) -> &'static str {
