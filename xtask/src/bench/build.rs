@@ -1,6 +1,6 @@
 //! Builds the programs. A peer that cannot be built is absent, with the reason, and the rest goes on.
 
-use super::plan::{Home, Measure, Program, Yields};
+use super::plan::{Home, Measure, Program};
 use crate::run::Workspace;
 use crate::setup;
 use std::path::{Path, PathBuf};
