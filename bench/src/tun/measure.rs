@@ -14,6 +14,8 @@ const IDLE: usize = 5_000;
 const HELD: usize = 10_000;
 /// Connections that do so before memory is read, so that what is there only once is not counted.
 const FIRST: usize = 100;
+/// How long a server is left alone before its rest is measured: longer than the timers of a connection that goes well.
+const SETTLE: Duration = Duration::from_secs(2);
 /// How long the ports come round.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Requests in a second at which latency is compared: less than half of what the slowest peer can do.
@@ -60,6 +62,13 @@ pub const KINDS: [(&str, Kind); 10] = [
     ("half", Kind::Half),
 ];
 
+impl Kind {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
+
 impl FromStr for Kind {
     type Err = String;
 
@@ -85,43 +94,62 @@ fn figure(metric: impl Into<String>, value: f64, unit: &'static str) -> Figure {
 }
 
 /// Starts `subject` and measures it, each kind for `length`; gives every figure to `tell` as it comes. `prefix` stands
-/// before the names of the HTTP figures: `http` for the small servers, `hyper` for those on hyper.
-///
-/// # Errors
-/// When the server or a client fails.
+/// before the names of the HTTP figures: `http` for the small servers, `hyper` for those on hyper. Returns what failed,
+/// by kind: the server is started again after a failure, and the other kinds are measured all the same.
 pub fn measure(
     subject: &Subject,
     kinds: &[Kind],
     prefix: &str,
     length: Duration,
     tell: &mut dyn FnMut(Figure),
-) -> io::Result<()> {
-    let server = Server::start(subject)?;
-    for kind in kinds {
-        match kind {
-            Kind::Up => bulk(&server, Direction::Up, length, tell)?,
-            Kind::Down => bulk(&server, Direction::Down, length, tell)?,
-            Kind::KeepAlive => http(&server, false, &format!("{prefix}_keepalive"), length, tell)?,
-            Kind::Close => http(&server, true, &format!("{prefix}_close"), length, tell)?,
-            Kind::Idle5k => {
-                let idle = load::hold(server.client(), server.address(), IDLE, false)?;
-                http(&server, false, &format!("{prefix}_keepalive_idle_5k"), length, tell)?;
-                http(&server, true, &format!("{prefix}_close_idle_5k"), length, tell)?;
-                rest(&server, &format!("{prefix}_idle_5k"), length, tell)?;
-                drop(idle);
-            }
-            Kind::Latency => latency(&server, RATE, prefix, length, tell)?,
-            Kind::Half => {
-                let most = load::wrk(server.client(), server.address(), false, length)?;
-                tell(figure(format!("{prefix}_half_rate"), most.rate / 2.0, "req/s"));
-                latency(&server, most.rate / 2.0, &format!("{prefix}_half"), length, tell)?;
-            }
-            Kind::Held => held(&server, prefix, tell)?,
-            Kind::Rest => rest(&server, &format!("{prefix}_idle"), length, tell)?,
-            Kind::Minute => minute(&server, prefix, tell)?,
+) -> Vec<(Kind, io::Error)> {
+    let mut failures = Vec::new();
+    let mut server = None;
+    for &kind in kinds {
+        let result = match server.take() {
+            Some(server) => Ok(server),
+            None => Server::start(subject),
+        };
+        let result = result.and_then(|started| {
+            one(&started, kind, prefix, length, tell)?;
+            Ok(started)
+        });
+        match result {
+            Ok(started) => server = Some(started),
+            Err(error) => failures.push((kind, error)),
         }
     }
-    Ok(())
+    failures
+}
+
+fn one(
+    server: &Server,
+    kind: Kind,
+    prefix: &str,
+    length: Duration,
+    tell: &mut dyn FnMut(Figure),
+) -> io::Result<()> {
+    match kind {
+        Kind::Up => bulk(server, Direction::Up, length, tell),
+        Kind::Down => bulk(server, Direction::Down, length, tell),
+        Kind::KeepAlive => http(server, false, &format!("{prefix}_keepalive"), length, tell),
+        Kind::Close => http(server, true, &format!("{prefix}_close"), length, tell),
+        Kind::Idle5k => {
+            let _idle = load::hold(server.client(), server.address(), IDLE, false)?;
+            http(server, false, &format!("{prefix}_keepalive_idle_5k"), length, tell)?;
+            http(server, true, &format!("{prefix}_close_idle_5k"), length, tell)?;
+            rest(server, &format!("{prefix}_idle_5k"), length, tell)
+        }
+        Kind::Latency => latency(server, RATE, prefix, length, tell),
+        Kind::Half => {
+            let most = load::wrk(server.client(), server.address(), false, length)?;
+            tell(figure(format!("{prefix}_half_rate"), most.rate / 2.0, "req/s"));
+            latency(server, most.rate / 2.0, &format!("{prefix}_half"), length, tell)
+        }
+        Kind::Rest => rest(server, &format!("{prefix}_idle"), length, tell),
+        Kind::Held => held(server, prefix, tell),
+        Kind::Minute => minute(server, prefix, tell),
+    }
 }
 
 fn bulk(
@@ -191,8 +219,8 @@ fn held(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Resu
 
 /// Processor time and memory of a server that nobody asks anything.
 fn rest(server: &Server, name: &str, length: Duration, tell: &mut dyn FnMut(Figure)) -> io::Result<()> {
-    // What was asked before may still be waited out.
-    std::thread::sleep(Duration::from_millis(500));
+    // Timers of what was asked before come due for a while yet.
+    std::thread::sleep(SETTLE);
     let before = cpu::used(server.pid())?;
     std::thread::sleep(length);
     let used = cpu::used(server.pid())?.saturating_sub(before);

@@ -31,10 +31,11 @@ pub fn respond(offload: bool) -> io::Result<()> {
     let epoch = std::time::Instant::now();
     let (mut batch, mut out) = (Vec::<Frame>::new(), Transmit::default());
     loop {
-        let more = tun.try_recv(&mut batch)?;
+        tun.try_recv(&mut batch)?;
+        let idle = batch.is_empty();
         // One reading for the whole round.
         let now = Instant::ZERO + epoch.elapsed();
-        if !batch.is_empty() {
+        if !idle {
             host.handle_frames(now, interface, &mut batch.drain(..));
         }
         let due = host.poll_timeout();
@@ -47,7 +48,8 @@ pub fn respond(offload: bool) -> io::Result<()> {
         while host.poll_transmit(now, &mut out) {
             send(&tun, &out)?;
         }
-        if !more && !host.has_work() {
+        // Not after a round that had work: while it was done more has mostly come, and looking is cheaper than waiting.
+        if idle && !host.has_work() {
             let wait = host.poll_timeout().map(|due| due.since(Instant::ZERO + epoch.elapsed()));
             sleep(&tun, PollFlags::IN, wait)?;
         }

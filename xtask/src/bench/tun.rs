@@ -32,9 +32,10 @@ const MEASURES: &[Measure] = &[
     rows(
         "tun",
         "smoltcp",
-        "--rounds 1 --kinds up,down,keepalive,close,idle5k,latency,rest \
+        "--rounds 1 --kinds up,down,keepalive,close,latency,rest \
          --subject smoltcp:tun:{tso}/smol_tun~1500~256~vnet",
     ),
+    rows("tun", "smoltcp", "--rounds 1 --kinds idle5k --subject smoltcp:tun:{tso}/smol_tun~1500~5256~vnet"),
     rows(
         "tun",
         "smoltcp (no offload)",
@@ -52,7 +53,7 @@ const MEASURES: &[Measure] = &[
         "kernel (veth)",
         "--rounds 1 --kinds up,down,keepalive,close,latency --subject kernel_(veth):veth:{own}/tun_kernel",
     ),
-    rows("tun", "lwip", "--rounds 1 --kinds up,down,keepalive,close,latency --subject lwip:tun:{lwip}/lwtun"),
+    rows("tun", "lwip", "--rounds 1 --kinds up,down,keepalive,latency,close --subject lwip:tun:{lwip}/lwtun"),
     rows(
         "tun",
         "ipstack",
