@@ -130,8 +130,8 @@ fn one(
     tell: &mut dyn FnMut(Figure),
 ) -> io::Result<()> {
     match kind {
-        Kind::Up => bulk(server, Direction::Up, length, tell),
-        Kind::Down => bulk(server, Direction::Down, length, tell),
+        Kind::Up => bulk(server, Direction::Up, prefix, length, tell),
+        Kind::Down => bulk(server, Direction::Down, prefix, length, tell),
         Kind::KeepAlive => http(server, false, &format!("{prefix}_keepalive"), length, tell),
         Kind::Close => http(server, true, &format!("{prefix}_close"), length, tell),
         Kind::Idle5k => {
@@ -155,10 +155,13 @@ fn one(
 fn bulk(
     server: &Server,
     direction: Direction,
+    prefix: &str,
     length: Duration,
     tell: &mut dyn FnMut(Figure),
 ) -> io::Result<()> {
-    let name = if direction == Direction::Up { "tun_up" } else { "tun_down" };
+    // The bulk figures of the small servers are named after the device.
+    let prefix = if prefix == "http" { "tun" } else { prefix };
+    let name = format!("{prefix}_{}", if direction == Direction::Up { "up" } else { "down" });
     let before = cpu::used(server.pid())?;
     let bulk = load::bulk(server.client(), server.address(), direction, length)?;
     let used = cpu::used(server.pid())?.saturating_sub(before);

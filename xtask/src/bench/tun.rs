@@ -67,14 +67,20 @@ const MEASURES: &[Measure] = &[
     rows(
         "hyper",
         "linger",
-        "--rounds 1 --prefix hyper --kinds keepalive,close,latency,half,held \
+        "--rounds 1 --prefix hyper --kinds up,down,keepalive,close,latency,half,held \
          --subject linger:tun:{own}/tun_hyper_linger",
     ),
     rows(
         "hyper",
         "kernel",
-        "--rounds 1 --prefix hyper --kinds keepalive,close,latency,half \
+        "--rounds 1 --prefix hyper --kinds up,down,keepalive,close,latency,half \
          --subject kernel:loopback:{own}/tun_hyper_kernel",
+    ),
+    rows(
+        "hyper",
+        "linger",
+        "--rounds 1 --prefix two_shards --kinds keepalive,close \
+         --subject linger:tun:{own}/tun_hyper_linger~2",
     ),
     rows(
         "serve",
@@ -151,6 +157,12 @@ const TARGETS: &[Target] = &[
         0.9,
     ),
     at_least("hyper close: at least 1.2x kernel sockets per CPU second", "hyper_close_to_kernel", 1.2),
+    at_most(
+        "two shards on a TUN, keep-alive: at most 1.15x the CPU of one",
+        "two_shards_keepalive_cpu",
+        1.15,
+    ),
+    at_most("two shards on a TUN, close: at most 1.15x the CPU of one", "two_shards_close_cpu", 1.15),
     at_most("linger serve, idle: under 20 MB", "serve_idle_rss", 20.0),
     at_most(
         "10,000 idle hyper connections: at most 512 B more than on pipes",
