@@ -31,7 +31,7 @@ pub(crate) struct Wheel {
     next: u64,
     /// The lane that holds it; [`LANES`] when it lies in `levels`.
     first: usize,
-    /// What is due before this may go into a lane. Never more than [`REACH`] after the present.
+    /// What is due before this may go into a lane: [`REACH`] after the last time that something was due.
     reach: u64,
     lanes: Lanes,
     levels: Levels,
@@ -74,7 +74,11 @@ impl Wheel {
     #[inline]
     pub(crate) const fn next_at(&self) -> Option<Instant> {
         // No lane holds the end of time.
-        if self.next == u64::MAX && self.levels.len() == 0 { None } else { Some(Instant::from_nanos(self.next)) }
+        if self.next == u64::MAX && self.levels.len() == 0 {
+            None
+        } else {
+            Some(Instant::from_nanos(self.next))
+        }
     }
 
     /// The earliest deadline; the end of time when there is none.
@@ -95,12 +99,17 @@ impl Wheel {
                 (self.next, self.first) = (at, lane);
             }
         } else {
-            self.arm_elsewhere(key, at);
+            self.arm_rarely(key, at);
         }
     }
 
+    /// As [`Self::arm`], where no lane fits or its page is full.
+    #[cold]
     #[inline(never)]
-    fn arm_elsewhere(&mut self, key: u32, at: u64) {
+    fn arm_rarely(&mut self, key: u32, at: u64) {
+        if at < self.reach && self.lanes.make_room(at) {
+            return self.arm(key, Instant::from_nanos(at));
+        }
         self.levels.arm(key, at);
         if at <= self.next {
             (self.next, self.first) = (at, LANES);
@@ -110,22 +119,25 @@ impl Wheel {
     /// The next entry that is due at `now`, with the deadline it was armed for. Call until there is none.
     #[inline]
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(u32, Instant)> {
-        if now.as_nanos() < self.next {
+        let (at, now) = (self.next, now.as_nanos());
+        if now < at {
             return None;
         }
-        self.pop_next(now.as_nanos())
-    }
-
-    #[inline(never)]
-    fn pop_next(&mut self, now: u64) -> Option<(u32, Instant)> {
-        self.reach = now.saturating_add(REACH);
-        let at = self.next;
+        // At the end of time it wraps, which closes the lanes.
+        self.reach = now.wrapping_add(REACH);
         let key = match self.lanes.take(self.first) {
             Some(key) => key,
-            None => self.levels.pop()?.0,
+            None => self.pop_rarely()?,
         };
         (self.next, self.first) = self.lanes.earliest_or(self.levels.next());
         Some((key, Instant::from_nanos(at)))
+    }
+
+    /// Takes the earliest entry, where that is the last of its page or lies in the levels.
+    #[cold]
+    #[inline(never)]
+    fn pop_rarely(&mut self) -> Option<u32> {
+        self.lanes.take_last(self.first).or_else(|| self.levels.pop())
     }
 }
 

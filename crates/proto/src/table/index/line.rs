@@ -48,7 +48,7 @@ pub(super) const fn tag_of(hash: u64) -> u32 {
 
 /// Places of a line, one bit each, [`STRIDE`] bits apart.
 #[derive(Clone, Copy)]
-struct Places(u64);
+pub(super) struct Places(u64);
 
 /// Half a lane.
 const STRIDE: u32 = LANE / 2;
@@ -71,6 +71,17 @@ impl Places {
     const fn without_first(self) -> Self {
         Self(self.0 & self.0.wrapping_sub(1))
     }
+
+    /// Takes the first one out.
+    #[inline]
+    pub(super) const fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let first = self.first();
+        *self = self.without_first();
+        Some(first)
+    }
 }
 
 impl Line {
@@ -78,22 +89,14 @@ impl Line {
 
     /// The places whose lane equals the tag's.
     #[inline]
-    fn equal(&self, tag: u32) -> Places {
+    pub(super) const fn equal(&self, tag: u32) -> Places {
         equal(self.lows, tag)
     }
 
-    /// The first entry whose lane equals the tag's and that `eq` agrees to: its place and itself.
+    /// The reference in a place.
     #[inline]
-    pub(super) fn find(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, u32)> {
-        let mut places = self.equal(tag);
-        while places.0 != 0 {
-            let value = *self.refs.get(places.first())?;
-            if eq(value) {
-                return Some((places.first(), value));
-            }
-            places = places.without_first();
-        }
-        None
+    pub(super) fn get(&self, place: usize) -> u32 {
+        self.refs.get(place).copied().unwrap_or(NIL)
     }
 
     /// Half of the lanes: what [`Self::probable`] wants.

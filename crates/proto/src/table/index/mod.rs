@@ -15,7 +15,7 @@ use super::growth::Growth;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use line::{Line, SLOTS, TAG_BITS, tag_of};
+use line::{Line, Places, SLOTS, TAG_BITS, tag_of};
 
 /// Entries per block on average right after every block was split; twice that just before.
 const PER_BLOCK: usize = 256;
@@ -82,16 +82,9 @@ impl Index {
 
     /// The reference of this hash that `eq` agrees to. `eq` is asked about those with an equal tag only.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
         let block = self.blocks.get(self.block_of(hash))?;
-        let tag = tag_of(hash);
-        let home = home(tag, block.lines.len());
-        let line = block.lines.get(home)?;
-        match line.find(tag, &mut eq) {
-            Some((_, value)) => Some(value),
-            None if line.is_passed() => block.find_farther(tag, eq).map(|(_, _, value)| value),
-            None => None,
-        }
+        block.find(tag_of(hash), eq).map(|(_, _, value)| value)
     }
 
     /// For each hash the reference that is probably its own, [`NIL`] where there is none; no object is looked at.
@@ -112,10 +105,18 @@ impl Index {
         found
     }
 
-    /// Adds a reference. Does not look whether there is an equal one. `rehash` gives the hash of a reference that is
-    /// already here; it is asked only when a block is split.
-    #[inline]
+    /// [`Self::put`], and [`Self::split`] when it is due.
+    #[cfg(test)]
     pub(crate) fn insert(&mut self, hash: u64, value: u32, rehash: impl Fn(u32) -> u64) {
+        if self.put(hash, value) {
+            self.split(rehash);
+        }
+    }
+
+    /// Adds a reference. Does not look whether there is an equal one. True when [`Self::split`] is due, which the caller
+    /// then calls; the two are apart so that the hashing stays out of the way of those that need none.
+    #[inline]
+    pub(crate) fn put(&mut self, hash: u64, value: u32) -> bool {
         let at = self.block_of(hash);
         let tag = tag_of(hash);
         match self.blocks.get_mut(at) {
@@ -123,9 +124,7 @@ impl Index {
             _ => self.insert_growing(at, tag, value),
         }
         self.len += 1;
-        if self.len > self.blocks.len() * PER_BLOCK {
-            self.split(rehash);
-        }
+        self.len > self.blocks.len() * PER_BLOCK
     }
 
     /// Puts `new` in the place of the reference `old`, whose object lives on as another. False if `old` is not there.
@@ -186,9 +185,9 @@ impl Index {
         self.blocks.push(block);
     }
 
-    /// Splits the block whose turn it is.
+    /// Splits the block whose turn it is. `rehash` gives the hash of a reference that is here.
     #[cold]
-    fn split(&mut self, rehash: impl Fn(u32) -> u64) {
+    pub(crate) fn split(&mut self, rehash: impl Fn(u32) -> u64) {
         let from = self.blocks.len() - (self.mask + 1);
         let Some(block) = self.blocks.get_mut(from) else { return };
         let count = block.len as usize;
@@ -250,64 +249,86 @@ impl Block {
         }
     }
 
+    /// Looks for the entry of a tag that `eq` agrees to: its line, the place in it, the reference.
     #[inline]
-    fn take(&mut self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
+    fn find(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
         let home = home(tag, self.lines.len());
-        let line = self.lines.get_mut(home)?;
-        let value = match line.find(tag, &mut eq) {
-            Some((slot, value)) => {
-                line.clear(slot);
-                value
+        let line = self.lines.get(home)?;
+        let mut places = line.equal(tag);
+        match places.next() {
+            Some(place) => {
+                let value = line.get(place);
+                if eq(value) {
+                    return Some((home, place, value));
+                }
             }
-            None if line.is_passed() => self.take_farther(tag, eq)?,
-            None => return None,
-        };
+            None if !line.is_passed() => return None,
+            None => {}
+        }
+        self.find_on(tag, home, places, eq)
+    }
+
+    /// Looks on: at the other places of the home line, and then as far as entries of that line may lie.
+    #[cold]
+    #[inline(never)]
+    fn find_on(
+        &self,
+        tag: u32,
+        home: usize,
+        mut places: Places,
+        mut eq: impl FnMut(u32) -> bool,
+    ) -> Option<(usize, usize, u32)> {
+        let mut at = home;
+        loop {
+            let line = self.lines.get(at)?;
+            while let Some(place) = places.next() {
+                let value = line.get(place);
+                if eq(value) {
+                    return Some((at, place, value));
+                }
+            }
+            if !line.is_passed() {
+                return None;
+            }
+            at = farther(at, self.lines.len());
+            if at == home {
+                return None;
+            }
+            places = self.lines.get(at)?.equal(tag);
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let (end, place, value) = self.find(tag, eq)?;
+        self.lines.get_mut(end)?.clear(place);
         self.len -= 1;
+        if home(tag, self.lines.len()) != end {
+            self.unpass(tag, end);
+        }
         Some(value)
     }
 
     #[inline]
     fn replace(&mut self, tag: u32, old: u32, new: u32) -> bool {
-        let home = home(tag, self.lines.len());
-        let Some(line) = self.lines.get_mut(home) else { return false };
-        let (line, place) = match line.find(tag, |value| value == old) {
-            Some((place, _)) => (line, place),
-            None => match self.find_farther(tag, |value| value == old) {
-                Some((at, place, _)) if let Some(line) = self.lines.get_mut(at) => (line, place),
-                _ => return false,
-            },
-        };
+        let found = self.find(tag, |value| value == old);
+        let Some((at, place, _)) = found else { return false };
+        let Some(line) = self.lines.get_mut(at) else { return false };
         line.set(place, new);
         true
     }
 
-    /// Looks beyond the home of a tag, where it was full once: the line, the place in it, the reference.
+    /// An entry of this tag is gone from the line `end`, which is not its home.
+    #[cold]
     #[inline(never)]
-    fn find_farther(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
+    fn unpass(&mut self, tag: u32, end: usize) {
         let mut at = home(tag, self.lines.len());
-        for _ in 1..self.lines.len() {
-            at = farther(at, self.lines.len());
-            let line = self.lines.get(at)?;
-            if let Some((slot, value)) = line.find(tag, &mut eq) {
-                return Some((at, slot, value));
-            }
-            if !line.is_passed() {
-                return None;
-            }
-        }
-        None
-    }
-
-    #[inline(never)]
-    fn take_farther(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
-        let (end, slot, value) = self.find_farther(tag, eq)?;
-        self.lines.get_mut(end)?.clear(slot);
-        let mut at = home(tag, self.lines.len());
-        while at != end {
-            self.lines.get_mut(at)?.unpass();
+        while at != end
+            && let Some(line) = self.lines.get_mut(at)
+        {
+            line.unpass();
             at = farther(at, self.lines.len());
         }
-        Some(value)
     }
 }
 

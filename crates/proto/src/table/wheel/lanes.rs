@@ -15,7 +15,8 @@ pub(super) const LANES: usize = 4;
 /// Nodes of a page: 2 KiB.
 const PAGE: usize = 128;
 /// The last place of a page holds no entry but the link to the next page.
-const LINK: u32 = PAGE as u32 - 1;
+const LINK: u32 = 127;
+const _: () = assert!(LINK as usize == PAGE - 1);
 
 #[derive(Clone, Debug)]
 pub(super) struct Lanes {
@@ -51,7 +52,7 @@ impl Lanes {
             while head != tail {
                 len += 1;
                 head += 1;
-                if head % PAGE as u32 == LINK && head != tail {
+                if head & LINK == LINK && head != tail {
                     head = self.pages.get(head).unwrap().next;
                 }
             }
@@ -69,14 +70,21 @@ impl Lanes {
         self.pages.growth()
     }
 
-    /// Adds an entry that is due before the end of time: the lane it went to. `None` if every lane ends later.
+    /// The first lane that does not end after `at`.
+    #[inline]
+    fn fitting(&self, at: u64) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.last <= at)
+    }
+
+    /// Adds an entry that is due before the end of time: the lane it went to. `None` if every lane ends later, or
+    /// [`Self::make_room`] must be called first.
     #[inline]
     pub(super) fn append(&mut self, key: u32, at: u64) -> Option<usize> {
-        let number = self.lanes.iter().position(|lane| lane.last <= at)?;
-        if self.lanes.get(number)?.tail & LINK == LINK {
-            self.turn(number)?;
-        }
+        let number = self.fitting(at)?;
         let lane = self.lanes.get_mut(number)?;
+        if lane.tail & LINK == LINK {
+            return None;
+        }
         let node = self.pages.get_mut(lane.tail)?;
         (node.at, node.key) = (at, key);
         lane.tail += 1;
@@ -85,60 +93,66 @@ impl Lanes {
         Some(number)
     }
 
-    /// The last page of a lane is full: begins another, or the same again when all of it is gone.
-    #[cold]
-    #[inline(never)]
-    fn turn(&mut self, number: usize) -> Option<()> {
-        let lane = self.lanes.get_mut(number)?;
+    /// The lane for this deadline has filled its page: begins another, or the same again when all of it is gone. False if
+    /// there is no such lane, or nothing to do.
+    pub(super) fn make_room(&mut self, at: u64) -> bool {
+        let Some(lane) = self.fitting(at).and_then(|number| self.lanes.get_mut(number)) else { return false };
+        if lane.tail & LINK != LINK {
+            return false;
+        }
         if lane.head == lane.tail && lane.tail != NIL {
             lane.tail &= !LINK;
             lane.head = lane.tail;
-            return Some(());
+            return true;
         }
         let page = match self.pages.get(self.free) {
             Some(node) => core::mem::replace(&mut self.free, node.next),
-            None => self.pages.push_page(|| Node { at: 0, key: 0, next: NIL })?,
+            None => match self.pages.push_page(|| Node { at: 0, key: 0, next: NIL }) {
+                Some(page) => page,
+                None => return false,
+            },
         };
         match self.pages.get_mut(lane.tail) {
             Some(link) => link.next = page,
             None => lane.head = page,
         }
         lane.tail = page;
-        Some(())
+        true
     }
 
-    /// Takes the first entry of a lane: its key. `None` if there is no such lane, or nothing in it.
+    /// Takes the first entry of a lane that has one: its key. `None` if there is no such lane, or the entry is the last of
+    /// its page and wants [`Self::take_last`].
     #[inline]
     pub(super) fn take(&mut self, number: usize) -> Option<u32> {
         let lane = self.lanes.get_mut(number)?;
-        let page = self.pages.page(lane.head)?;
-        let key = page.get(lane.head as usize % PAGE)?.key;
-        if lane.head == lane.tail {
+        let (head, next) = (lane.head, lane.head + 1);
+        if next & LINK == LINK {
             return None;
         }
-        lane.head += 1;
-        if lane.head == lane.tail {
-            lane.front = u64::MAX;
-        } else if lane.head & LINK == LINK {
-            self.leave_page(number);
-        } else {
-            lane.front = page.get(lane.head as usize % PAGE)?.at;
-        }
+        let page = self.pages.page(head)?;
+        let key = page.get(head as usize % PAGE)?.key;
+        let at = page.get(next as usize % PAGE)?.at;
+        lane.head = next;
+        lane.front = if next == lane.tail { u64::MAX } else { at };
         Some(key)
     }
 
-    /// The first entry of a lane lies on the next page.
-    #[cold]
-    #[inline(never)]
-    fn leave_page(&mut self, number: usize) {
-        let Some(lane) = self.lanes.get_mut(number) else { return };
-        let left = lane.head & !LINK;
-        lane.head = self.pages.get(lane.head).map_or(NIL, |link| link.next);
-        lane.front = self.pages.get(lane.head).map_or(u64::MAX, |node| node.at);
-        if let Some(node) = self.pages.get_mut(left) {
-            node.next = self.free;
-            self.free = left;
+    /// As [`Self::take`], of the last entry of a page, which is left.
+    pub(super) fn take_last(&mut self, number: usize) -> Option<u32> {
+        let lane = self.lanes.get_mut(number)?;
+        let key = self.pages.get(lane.head)?.key;
+        lane.head += 1;
+        if lane.head == lane.tail {
+            lane.front = u64::MAX;
+            return Some(key);
         }
+        let left = lane.head & !LINK;
+        lane.head = self.pages.get(lane.head)?.next;
+        lane.front = self.pages.get(lane.head)?.at;
+        let node = self.pages.get_mut(left)?;
+        node.next = self.free;
+        self.free = left;
+        Some(key)
     }
 
     /// The earliest deadline and its lane; `other` and [`LANES`] if that is not later.

@@ -138,8 +138,8 @@ impl Levels {
         self.next = self.next.min(at);
     }
 
-    /// Takes the earliest entry out, due or not: its key and deadline. `elapsed` moves up to it, so it ought to be due.
-    pub(super) fn pop(&mut self) -> Option<(u32, u64)> {
+    /// Takes the earliest entry out, due or not: its key. `elapsed` moves up to it, so it ought to be due.
+    pub(super) fn pop(&mut self) -> Option<u32> {
         if !self.overdue.is_empty() {
             return self.pop_overdue();
         }
@@ -150,22 +150,22 @@ impl Levels {
         }
         self.elapsed = slot.earliest;
         self.clear(number);
-        self.popped(slot.last, slot.earliest)
+        self.popped(slot.last)
     }
 
     #[cold]
-    fn pop_overdue(&mut self) -> Option<(u32, u64)> {
-        let Reverse((at, _, key)) = self.overdue.pop()?;
+    fn pop_overdue(&mut self) -> Option<u32> {
+        let Reverse((.., key)) = self.overdue.pop()?;
         self.len -= 1;
         self.next = match self.overdue.peek() {
             Some(Reverse((next, ..))) => *next,
             None => self.earliest(),
         };
-        Some((key, at))
+        Some(key)
     }
 
     #[inline(never)]
-    fn pop_of_several(&mut self, mut number: usize, mut slot: Slot) -> Option<(u32, u64)> {
+    fn pop_of_several(&mut self, mut number: usize, mut slot: Slot) -> Option<u32> {
         if slot.count > FEW && number >= SLOTS {
             self.spread(number, slot);
             // Its first entry decided how far time has come, and lies at level 0 now.
@@ -173,18 +173,18 @@ impl Levels {
             slot = *self.slots.get(number)?;
         }
         let index = self.unlink_earliest(number, slot)?;
-        self.popped(index, slot.earliest)
+        self.popped(index)
     }
 
     /// A node was taken out of its list: frees it.
     #[inline]
-    fn popped(&mut self, index: u32, at: u64) -> Option<(u32, u64)> {
+    fn popped(&mut self, index: u32) -> Option<u32> {
         self.len -= 1;
         self.next = self.earliest();
         let node = self.nodes.get_mut(index)?;
         node.next = self.free;
         self.free = index;
-        Some((node.key, at))
+        Some(node.key)
     }
 
     /// The first slot that holds something; past the last one when there is none.
