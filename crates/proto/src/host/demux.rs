@@ -29,12 +29,13 @@ const INDEX_MASK: u32 = (1 << TAG_SHIFT) - 1;
 impl Found {
     #[inline]
     pub(super) fn pack(self) -> u32 {
-        match self {
-            Self::Connection(index) => index & INDEX_MASK,
-            Self::HalfOpen(index) => 1 << TAG_SHIFT | index & INDEX_MASK,
-            Self::TimeWait4(index) => 2 << TAG_SHIFT | index & INDEX_MASK,
-            Self::TimeWait6(index) => 3 << TAG_SHIFT | index & INDEX_MASK,
-        }
+        let (table, index) = match self {
+            Self::Connection(index) => (0, index),
+            Self::HalfOpen(index) => (1, index),
+            Self::TimeWait4(index) => (2, index),
+            Self::TimeWait6(index) => (3, index),
+        };
+        table << TAG_SHIFT | index & INDEX_MASK
     }
 
     #[inline]

@@ -67,20 +67,10 @@ impl Places {
         (self.0.trailing_zeros() / STRIDE) as usize
     }
 
+    /// All but the first.
     #[inline]
-    const fn without_first(self) -> Self {
+    pub(super) const fn without_first(self) -> Self {
         Self(self.0 & self.0.wrapping_sub(1))
-    }
-
-    /// Takes the first one out.
-    #[inline]
-    pub(super) const fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let first = self.first();
-        *self = self.without_first();
-        Some(first)
     }
 }
 
@@ -93,10 +83,29 @@ impl Line {
         equal(self.lows, tag)
     }
 
-    /// The reference in a place.
+    /// The first of these places, with its reference.
     #[inline]
-    pub(super) fn get(&self, place: usize) -> u32 {
-        self.refs.get(place).copied().unwrap_or(NIL)
+    fn at(&self, places: Places) -> Option<(usize, u32)> {
+        // Asked first, as it is cheaper to see than that there is no such place.
+        if places.0 == 0 {
+            return None;
+        }
+        let place = places.first();
+        Some((place, *self.refs.get(place)?))
+    }
+
+    /// The first entry whose lane equals the tag's: its place and reference.
+    #[inline]
+    pub(super) fn first(&self, tag: u32) -> Option<(usize, u32)> {
+        self.at(self.equal(tag))
+    }
+
+    /// As [`Self::first`], of some places, from which it is taken out.
+    #[inline]
+    pub(super) fn take_place(&self, places: &mut Places) -> Option<(usize, u32)> {
+        let first = self.at(*places);
+        *places = places.without_first();
+        first
     }
 
     /// Half of the lanes: what [`Self::probable`] wants.

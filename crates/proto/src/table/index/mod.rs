@@ -15,7 +15,7 @@ use super::growth::Growth;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use line::{Line, Places, SLOTS, TAG_BITS, tag_of};
+use line::{Line, SLOTS, TAG_BITS, tag_of};
 
 /// Entries per block on average right after every block was split; twice that just before.
 const PER_BLOCK: usize = 256;
@@ -82,9 +82,24 @@ impl Index {
 
     /// The reference of this hash that `eq` agrees to. `eq` is asked about those with an equal tag only.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         let block = self.blocks.get(self.block_of(hash))?;
-        block.find(tag_of(hash), eq).map(|(_, _, value)| value)
+        let tag = tag_of(hash);
+        let line = block.lines.get(home(tag, block.lines.len()))?;
+        match line.first(tag) {
+            Some((_, value)) if eq(value) => return Some(value),
+            None if !line.is_passed() => return None,
+            _ => {}
+        }
+        self.find_on(hash, eq)
+    }
+
+    /// Where the first place of the home line is not the one. Begins again, so that [`Self::find`] has nothing to keep.
+    #[cold]
+    #[inline(never)]
+    fn find_on(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let block = self.blocks.get(self.block_of(hash))?;
+        block.find_on(tag_of(hash), eq).map(|(_, _, value)| value)
     }
 
     /// For each hash the reference that is probably its own, [`NIL`] where there is none; no object is looked at.
@@ -249,40 +264,64 @@ impl Block {
         }
     }
 
-    /// Looks for the entry of a tag that `eq` agrees to: its line, the place in it, the reference.
     #[inline]
-    fn find(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
+    fn take(&mut self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         let home = home(tag, self.lines.len());
-        let line = self.lines.get(home)?;
-        let mut places = line.equal(tag);
-        match places.next() {
-            Some(place) => {
-                let value = line.get(place);
-                if eq(value) {
-                    return Some((home, place, value));
-                }
+        let line = self.lines.get_mut(home)?;
+        match line.first(tag) {
+            Some((place, value)) if eq(value) => {
+                line.clear(place);
+                self.len -= 1;
+                return Some(value);
             }
             None if !line.is_passed() => return None,
-            None => {}
+            _ => {}
         }
-        self.find_on(tag, home, places, eq)
+        self.take_on(tag, eq)
     }
 
-    /// Looks on: at the other places of the home line, and then as far as entries of that line may lie.
     #[cold]
     #[inline(never)]
-    fn find_on(
-        &self,
-        tag: u32,
-        home: usize,
-        mut places: Places,
-        mut eq: impl FnMut(u32) -> bool,
-    ) -> Option<(usize, usize, u32)> {
+    fn take_on(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let (at, place, value) = self.find_on(tag, eq)?;
+        self.lines.get_mut(at)?.clear(place);
+        self.len -= 1;
+        self.unpass(tag, at);
+        Some(value)
+    }
+
+    #[inline]
+    fn replace(&mut self, tag: u32, old: u32, new: u32) -> bool {
+        let home = home(tag, self.lines.len());
+        let Some(line) = self.lines.get_mut(home) else { return false };
+        match line.first(tag) {
+            Some((place, value)) if value == old => {
+                line.set(place, new);
+                true
+            }
+            _ => self.replace_on(tag, old, new),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn replace_on(&mut self, tag: u32, old: u32, new: u32) -> bool {
+        let Some((at, place, _)) = self.find_on(tag, |value| value == old) else { return false };
+        let Some(line) = self.lines.get_mut(at) else { return false };
+        line.set(place, new);
+        true
+    }
+
+    /// Looks for the entry of a tag that `eq` agrees to, past the first place of the home line, and then as far as entries
+    /// of that line may lie: the line, the place in it, the reference.
+    #[inline]
+    fn find_on(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
+        let home = home(tag, self.lines.len());
         let mut at = home;
+        let mut line = self.lines.get(at)?;
+        let mut places = line.equal(tag).without_first();
         loop {
-            let line = self.lines.get(at)?;
-            while let Some(place) = places.next() {
-                let value = line.get(place);
+            while let Some((place, value)) = line.take_place(&mut places) {
                 if eq(value) {
                     return Some((at, place, value));
                 }
@@ -294,33 +333,12 @@ impl Block {
             if at == home {
                 return None;
             }
-            places = self.lines.get(at)?.equal(tag);
+            line = self.lines.get(at)?;
+            places = line.equal(tag);
         }
     }
 
-    #[inline]
-    fn take(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
-        let (end, place, value) = self.find(tag, eq)?;
-        self.lines.get_mut(end)?.clear(place);
-        self.len -= 1;
-        if home(tag, self.lines.len()) != end {
-            self.unpass(tag, end);
-        }
-        Some(value)
-    }
-
-    #[inline]
-    fn replace(&mut self, tag: u32, old: u32, new: u32) -> bool {
-        let found = self.find(tag, |value| value == old);
-        let Some((at, place, _)) = found else { return false };
-        let Some(line) = self.lines.get_mut(at) else { return false };
-        line.set(place, new);
-        true
-    }
-
-    /// An entry of this tag is gone from the line `end`, which is not its home.
-    #[cold]
-    #[inline(never)]
+    /// An entry of this tag is gone from the line `end`.
     fn unpass(&mut self, tag: u32, end: usize) {
         let mut at = home(tag, self.lines.len());
         while at != end
