@@ -3,14 +3,14 @@
 //! | module | what |
 //! |---|---|
 //! | [`memory`] | the in-memory suite of `linger_mem` |
-//! | `sys` | processor time of a thread, an allocator that counts |
+//! | `sys` | processor time of a thread, an allocator that counts, a word to valgrind |
 #![deny(unsafe_code)]
 
 pub mod memory;
 #[allow(unsafe_code)]
 mod sys;
 
-pub use sys::{Counting, Cpu, Heap, heap, reset_peak};
+pub use sys::{Counting, Cpu, Heap, counted_alone, heap, reset_peak};
 
 use bytes::Bytes;
 use linger_proto::{

@@ -1,9 +1,12 @@
 //! Checks and chores of the workspace, started as `cargo xtask`.
 //!
 //! `main` reads the arguments, `steps` says what each step is, `run` starts commands and counts tests, `setup`
-//! installs what the tests need, `tidy` measures the source.
+//! installs what the tests need, `tidy` measures the source, `gates` holds figures,
+//! `bench` measures linger and its peers.
 #![forbid(unsafe_code)]
 
+mod bench;
+mod gates;
 mod run;
 mod setup;
 mod steps;
@@ -29,6 +32,8 @@ fn main() -> ExitCode {
             print!("{}", help());
             return ExitCode::from(GREEN);
         }
+        ["gates", "--take"] => return chore(gates::take),
+        ["bench", rest @ ..] => return ExitCode::from(bench::bench(rest)),
         ["ci"] => STEPS.iter().collect(),
         ["ci", "--list"] => {
             print!("{}", list(STEPS));
@@ -44,6 +49,17 @@ fn main() -> ExitCode {
     }
     match Workspace::find() {
         Ok(workspace) => ExitCode::from(run_all(&workspace, &steps)),
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::from(RED)
+        }
+    }
+}
+
+/// Does something that is no step.
+fn chore(run: fn(&Workspace) -> Result<(), String>) -> ExitCode {
+    match Workspace::find().and_then(|workspace| run(&workspace)) {
+        Ok(()) => ExitCode::from(GREEN),
         Err(reason) => {
             eprintln!("{reason}");
             ExitCode::from(RED)
@@ -89,7 +105,9 @@ fn help() -> String {
         "cargo xtask ci               every step, in this order, until one is red\n\
          cargo xtask ci --list        names the steps\n\
          cargo xtask ci --from STEP   that step and those after it\n\
-         cargo xtask STEP             one step\n\n\
+         cargo xtask STEP             one step\n\
+         cargo xtask gates --take     takes the figures of that step as they are now\n\
+         cargo xtask bench [NAME]     linger and its peers on the same work; more with --help\n\n\
          steps:\n{}\nby name only:\n{}\n\
          exit status: 0 all green, 1 a step is red, 2 arguments not understood\n",
         list(STEPS),

@@ -101,16 +101,11 @@ impl Workspace {
         Ok(tally)
     }
 
-    /// Runs a program that cargo has built, by its path in the target directory.
-    pub(crate) fn built(&self, path: &str) -> Result<(), String> {
+    /// Cargo's target directory.
+    pub(crate) fn target(&self) -> Result<PathBuf, String> {
         let own = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
         // TARGET/PROFILE/xtask
-        let target = own.ancestors().nth(2).unwrap_or(&self.root);
-        match Command::new(target.join(path)).current_dir(&self.root).status() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("{path} ended with {status}")),
-            Err(error) => Err(format!("{path} does not start: {error}")),
-        }
+        Ok(own.ancestors().nth(2).unwrap_or(&self.root).to_owned())
     }
 
     /// Whether the cargo sub-command `name` is installed.
@@ -120,7 +115,8 @@ impl Workspace {
         command.status().is_ok_and(|status| status.success())
     }
 
-    fn cargo_command(&self, arguments: &str) -> Command {
+    /// `cargo` with `arguments`, in the root of the workspace.
+    pub(crate) fn cargo_command(&self, arguments: &str) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.current_dir(&self.root).args(arguments.split_whitespace());

@@ -84,12 +84,14 @@ fn missing<P: AsRef<Path>>(folders: &[P]) -> Vec<&'static str> {
     NEEDED.iter().filter(|(program, _)| !found(program)).map(|(_, package)| *package).collect()
 }
 
-fn may_install() -> bool {
+/// Whether packages can be installed here.
+pub(crate) fn may_install() -> bool {
     let apt = Command::new("apt-get").arg("--version").stdout(Stdio::null()).status();
     is_root() && apt.is_ok_and(|status| status.success())
 }
 
-fn install(packages: &[&str]) {
+/// Installs Debian packages, as many as can be had.
+pub(crate) fn install(packages: &[&str]) {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command

@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask ci`, in their order: cheap ones first, so that a slip is told early.
 
 use crate::run::{Tally, Workspace};
-use crate::{setup, tidy};
+use crate::{gates, setup, tidy};
 
 /// One step.
 pub(crate) struct Step {
@@ -23,7 +23,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },
     Step { name: "test", about: "unit and integration tests", run: test },
     Step { name: "doctest", about: "the examples in the documentation", run: doctest },
-    Step { name: "gates", about: "instruction counts that must hold, by valgrind", run: gates },
+    Step {
+        name: "gates",
+        about: "counts that must hold: instructions, allocations, octets",
+        run: gates::run,
+    },
     Step { name: "interop", about: "the release binary against the Linux kernel", run: interop },
 ];
 
@@ -74,13 +78,7 @@ fn deny(workspace: &Workspace) -> Result<Option<Tally>, String> {
 
 /// Whoever builds for release names the same packages: features unify over those of one command, and so every later
 /// command finds everything built.
-const RELEASE: &str = "--locked --release --package linger-cli --package interop --package bench";
-
-fn gates(workspace: &Workspace) -> Result<Option<Tally>, String> {
-    workspace.cargo(&format!("build {RELEASE} --bins"))?;
-    workspace.built("release/gates")?;
-    Ok(None)
-}
+const RELEASE: &str = "--locked --release --package linger-cli --package interop";
 
 /// One test at a time: some measure processor time, and each would take both cores.
 fn interop(workspace: &Workspace) -> Result<Option<Tally>, String> {

@@ -17,7 +17,8 @@ const USAGE: &str = "usage: linger_mem MEASURE ...
                                    octets of memory for each
   tw LIVES HELD                    life LIVES 0 HELD
   housekeeping CONNECTIONS CALLS   looks with nothing due
-  grow idle|time_wait COUNT [CALL] the largest call while tables grow; CALL goes through `the_call`
+  grow idle|time_wait COUNT [CALL] the largest call while tables grow; callgrind counts CALL alone
+  gated NAME                       work whose instructions are gated; callgrind counts it alone
   carry FRAMES OCTETS              what the wire between the hosts costs alone
 
 Prints `key value` lines. Times are nanoseconds of processor time of the thread.
@@ -72,6 +73,7 @@ fn measure(words: &[&str]) -> Option<()> {
             let call = if let Some(call) = call { Some(call?) } else { None };
             memory::grow(words.get(1)?, number(2)?, call).then_some(())?;
         }
+        "gated" => memory::gated(words.get(1)?).then_some(())?,
         "carry" => memory::carry_alone(number(1)?.into(), usize::try_from(number(2)?).ok()?),
         _ => return None,
     }

@@ -14,15 +14,38 @@ use std::time::Duration;
 /// What the sending application hands over at a time, octets.
 const BLOCK: usize = 64 << 10;
 
-struct Bulk {
+pub(super) struct Bulk {
     pool: Pool,
     pending: Bytes,
-    left: u64,
+    /// Octets that the sending application has not written yet.
+    pub(super) left: u64,
     got: u64,
     client: Option<ConnectionId>,
 }
 
 impl Bulk {
+    /// A connection with buffers of `buffer` octets at both ends, and nothing written yet.
+    pub(super) fn begin(mtu: u16, checksums: bool, buffer: u32) -> (Pair, Self) {
+        let tcp = TcpConfig { send_buffer: buffer, recv_buffer: buffer, ..TcpConfig::default() };
+        let mut pair = Pair::new(&Setup { mtu, checksums, tcp, ..Setup::default() });
+        let mut bulk = Self { pool: Pool::default(), pending: Bytes::new(), left: 0, got: 0, client: None };
+        pair.connect();
+        pair.run(&mut bulk);
+        (pair, bulk)
+    }
+
+    /// Writes `octets` and reads them.
+    pub(super) fn transfer(&mut self, pair: &mut Pair, octets: u64) {
+        (self.left, self.got) = (octets, 0);
+        while self.got < octets {
+            let before = pair.wire.carried;
+            self.fill(&mut pair.client, pair.now);
+            pair.run(self);
+            assert!(self.got == octets || pair.wire.carried > before, "stuck at {} octets", self.got);
+            pair.wait(Duration::from_millis(1));
+        }
+    }
+
     /// Writes until the host takes no more.
     fn fill(&mut self, host: &mut Host, now: Instant) {
         let Some(mut stream) = self.client.and_then(|id| host.stream(id)) else { return };
@@ -71,20 +94,12 @@ impl App for Bulk {
     }
 }
 
-/// `mib` MiB over one connection with buffers of `buffer` octets at both ends.
+/// `mib` MiB over one connection with buffers of `buffer` octets at both ends, the beginning of slow start included.
 pub fn bulk(mtu: u16, checksums: bool, mib: u64, buffer: u32) {
-    let tcp = TcpConfig { send_buffer: buffer, recv_buffer: buffer, ..TcpConfig::default() };
-    let mut pair = Pair::new(&Setup { mtu, checksums, tcp, ..Setup::default() });
     let total = mib << 20;
-    let mut bulk = Bulk { pool: Pool::default(), pending: Bytes::new(), left: total, got: 0, client: None };
     let began = Cpu::now();
-    pair.connect();
-    while bulk.got < total {
-        let before = pair.wire.carried;
-        pair.run(&mut bulk);
-        assert!(bulk.got == total || pair.wire.carried > before, "stuck at {} octets", bulk.got);
-        pair.wait(Duration::from_millis(1));
-    }
+    let (mut pair, mut bulk) = Bulk::begin(mtu, checksums, buffer);
+    bulk.transfer(&mut pair, total);
     let took = began.elapsed_ns();
     assert_eq!(pair.client.counters().retransmits, 0, "nothing was sent twice");
     say("bulk_gbps", format_args!("{:.3}", total as f64 * 8.0 / took));

@@ -85,7 +85,7 @@ fn half_open(pair: &mut Pair, count: u32) {
 }
 
 /// A SYN as Linux makes it.
-fn syn(pair: &mut Pair, number: u32) -> Frame {
+pub(super) fn syn(pair: &mut Pair, number: u32) -> Frame {
     let (server, client) = pair.other(number);
     let (IpAddr::V4(source), IpAddr::V4(destination)) = (client.ip(), server.ip()) else {
         return Frame::default();

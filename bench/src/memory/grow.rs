@@ -4,7 +4,7 @@ use super::footprint::Object;
 use super::life::Life;
 use super::pair::{App, Opener, Pair, Setup};
 use super::say;
-use crate::{Cpu, heap};
+use crate::{Cpu, counted_alone, heap};
 use linger_proto::Host;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const BATCH: usize = 16;
 #[derive(Default)]
 struct Calls {
     number: u64,
-    /// The one to go through [`the_call`], for a counter of instructions that looks at nothing else.
+    /// The one that callgrind is to count, and nothing else.
     replayed: Option<u64>,
     largest: Call,
     slowest: Call,
@@ -32,7 +32,8 @@ impl Calls {
     fn call<T>(&mut self, host: &mut Host, work: impl FnOnce(&mut Host) -> T) -> T {
         let before = heap().allocated;
         let began = Cpu::now();
-        let result = if self.replayed == Some(self.number) { the_call(host, work) } else { work(host) };
+        let replayed = self.replayed == Some(self.number);
+        let result = if replayed { counted_alone(|| work(host)) } else { work(host) };
         let ns = began.elapsed_ns();
         let octets = heap().allocated - before;
         let call = Call { number: self.number, octets, ns };
@@ -47,20 +48,14 @@ impl Calls {
     }
 }
 
-/// The call to look at: `valgrind --tool=callgrind --toggle-collect='*the_call*'`.
-#[inline(never)]
-fn the_call<T>(host: &mut Host, work: impl FnOnce(&mut Host) -> T) -> T {
-    work(host)
-}
-
-/// From nothing to `count` idle connections or TIME-WAITs. `replayed` names one call by its number. False when there is
-/// no such kind of object.
+/// From nothing to `count` idle connections or TIME-WAITs; with `replayed`, the number of a call, until that one is over:
+/// it is the only one that callgrind counts, if started with `--instr-atstart=no`. False when there is no such object.
 pub fn grow(name: &str, count: u32, replayed: Option<u64>) -> bool {
     let Some(object) = Object::named(name) else { return false };
     let mut pair = Pair::new(&Setup::default());
     let mut calls = Calls { replayed, ..Calls::default() };
     let mut number = 0;
-    while number < count {
+    while number < count && replayed.is_none_or(|replayed| calls.number <= replayed) {
         let until = count.min(number + BATCH as u32);
         for other in number..until {
             let (remote, local) = pair.other(other);

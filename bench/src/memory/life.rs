@@ -3,7 +3,7 @@
 
 use super::pair::{App, Pair, Setup};
 use super::say;
-use crate::{Cpu, REQUEST, RESPONSE};
+use crate::{Cpu, REQUEST, RESPONSE, heap};
 use linger_proto::{CloseReason, Event, Host, Instant, ReadError};
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ pub fn life(lives: u32, idle: u32, held: u32) {
         pair.connect();
         pair.live(&mut life);
     }
-    let carried = pair.wire.carried;
+    let (carried, allocations) = (pair.wire.carried, heap().calls);
     let began = Cpu::now();
     for _ in 0..lives {
         pair.wait(step);
@@ -108,11 +108,13 @@ pub fn life(lives: u32, idle: u32, held: u32) {
         pair.live(&mut life);
     }
     let took = began.elapsed_ns() / f64::from(lives);
+    let allocations = heap().calls - allocations;
     let counters = pair.server.counters();
     assert_eq!(pair.client.counters().retransmits + counters.retransmits, 0, "nothing was sent twice");
     say("life_ns", format_args!("{took:.1}"));
     say("life_per_s", format_args!("{:.0}", 1e9 / took));
     say("life_pkts_per", format_args!("{:.2}", (pair.wire.carried - carried) as f64 / f64::from(lives)));
+    say("life_allocations", format_args!("{:.3}", allocations as f64 / f64::from(lives)));
     say("time_waits_entered", counters.time_wait_entered);
     if held <= 100_000 {
         say("time_waits_held", pair.server.snapshot(pair.now).time_wait.len());

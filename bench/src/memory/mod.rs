@@ -10,11 +10,13 @@
 //! | `footprint.rs` | what an object costs in memory |
 //! | `quiet.rs` | calls with nothing due |
 //! | `grow.rs` | the largest single call while tables grow |
+//! | [`gated`] | pieces of work whose instructions are gated |
 //!
 //! Each measure prints `key value` pairs, one to a line.
 
 mod bulk;
 mod footprint;
+pub mod gated;
 mod grow;
 mod life;
 mod pair;
@@ -24,6 +26,7 @@ mod seg;
 
 pub use bulk::bulk;
 pub use footprint::footprint;
+pub use gated::gated;
 pub use grow::grow;
 pub use life::life;
 pub use pair::carry_alone;

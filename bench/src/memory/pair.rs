@@ -93,6 +93,11 @@ impl Wire {
         self.frames.len()
     }
 
+    /// What was taken and is not to be handed over.
+    pub(super) fn untaken(&mut self) -> impl Iterator<Item = Frame> {
+        self.frames.drain(..)
+    }
+
     /// Hands over what was taken.
     pub(super) fn give(&mut self, to: &mut Host, now: Instant, interface: InterfaceId) {
         if !self.frames.is_empty() {
@@ -183,21 +188,22 @@ impl Pair {
 
     /// Carries frames and lets the applications act, until nothing happens any more.
     pub(super) fn run(&mut self, app: &mut impl App) {
-        loop {
-            let there = self.wire.take(&mut self.client, self.now, BATCH);
-            self.wire.give(&mut self.server, self.now, self.interface);
-            while let Some(event) = self.server.poll_event() {
-                app.server(&mut self.server, self.now, event);
-            }
-            let back = self.wire.take(&mut self.server, self.now, BATCH);
-            self.wire.give(&mut self.client, self.now, self.interface);
-            while let Some(event) = self.client.poll_event() {
-                app.client(&mut self.client, self.now, event);
-            }
-            if there + back == 0 {
-                return;
-            }
+        while self.step(app) > 0 {}
+    }
+
+    /// Carries a batch there and one back, and lets the applications act; how many frames.
+    pub(super) fn step(&mut self, app: &mut impl App) -> usize {
+        let there = self.wire.take(&mut self.client, self.now, BATCH);
+        self.wire.give(&mut self.server, self.now, self.interface);
+        while let Some(event) = self.server.poll_event() {
+            app.server(&mut self.server, self.now, event);
         }
+        let back = self.wire.take(&mut self.server, self.now, BATCH);
+        self.wire.give(&mut self.client, self.now, self.interface);
+        while let Some(event) = self.client.poll_event() {
+            app.client(&mut self.client, self.now, event);
+        }
+        there + back
     }
 
     /// Time goes on, and timers that came due run, as a driver runs them.

@@ -2,8 +2,8 @@
 
 use super::pair::{App, Pair, Setup};
 use super::say;
-use crate::Cpu;
-use linger_proto::{Event, Host, Instant};
+use crate::{Cpu, heap};
+use linger_proto::{ConnectionId, Event, Host, Instant};
 use std::time::Duration;
 
 /// Octets of text in a segment.
@@ -18,9 +18,15 @@ pub enum Choice {
     Random,
 }
 
-struct Echo {
+pub(super) struct Echo {
     buffer: [u8; 64],
     answered: usize,
+}
+
+impl Echo {
+    pub(super) fn new() -> Self {
+        Self { buffer: [0; 64], answered: 0 }
+    }
 }
 
 impl App for Echo {
@@ -41,6 +47,20 @@ impl App for Echo {
     }
 }
 
+impl Pair {
+    /// Some time passes, then each of `talking` writes and gets its answer.
+    pub(super) fn round_trip(&mut self, talking: &[ConnectionId], echo: &mut Echo, pause: Duration) {
+        self.wait(pause);
+        for &client in talking {
+            let mut stream = self.client.stream(client).expect("held");
+            assert_eq!(stream.write(self.now, &[1; TEXT]), Ok(TEXT));
+        }
+        echo.answered = 0;
+        self.run(echo);
+        assert_eq!(echo.answered, talking.len());
+    }
+}
+
 /// Numbers that look random (a linear congruence; its upper half).
 struct Lottery(u64);
 
@@ -48,6 +68,18 @@ impl Lottery {
     fn draw(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from((self.0 >> 33) % below as u64).unwrap_or(0)
+    }
+
+    /// As many different ones as `picked` has places.
+    fn pick(&mut self, clients: &[ConnectionId], picked: &mut [ConnectionId]) {
+        for place in 0..picked.len() {
+            picked[place] = loop {
+                let drawn = clients[self.draw(clients.len())];
+                if !picked[..place].contains(&drawn) {
+                    break drawn;
+                }
+            };
+        }
     }
 }
 
@@ -57,36 +89,23 @@ pub fn seg(connections: u32, rounds: u32, choice: Choice, batch: usize) {
     let mut pair = Pair::new(&Setup::default());
     let clients = pair.idle(connections.max(u32::try_from(batch).unwrap_or(u32::MAX))).clients;
     let pause = Duration::from_nanos(if choice == Choice::Same { 20_000 } else { 100 });
-    let mut echo = Echo { buffer: [0; 64], answered: 0 };
+    let mut echo = Echo::new();
     let mut lottery = Lottery(1);
-    let mut picked = vec![0; batch];
+    let mut picked: Vec<ConnectionId> = clients.iter().rev().take(batch).copied().collect();
+    let pause = pause * u32::try_from(batch).unwrap_or(1);
     let (mut began, mut carried, mut allocated) = (Cpu::now(), 0, 0);
     let warm = rounds / 10;
     for round in 0..warm + rounds {
         if round == warm {
-            (began, carried, allocated) = (Cpu::now(), pair.wire.carried, crate::heap().calls);
+            (began, carried, allocated) = (Cpu::now(), pair.wire.carried, heap().calls);
         }
-        pair.wait(pause * u32::try_from(batch).unwrap_or(1));
-        for place in 0..batch {
-            picked[place] = match choice {
-                Choice::Same => clients.len() - 1 - place,
-                Choice::Random => loop {
-                    let client = lottery.draw(clients.len());
-                    if !picked[..place].contains(&client) {
-                        break client;
-                    }
-                },
-            };
+        if choice == Choice::Random {
+            lottery.pick(&clients, &mut picked);
         }
-        for &client in &picked {
-            let mut stream = pair.client.stream(clients[client]).expect("held");
-            assert_eq!(stream.write(pair.now, &[1; TEXT]), Ok(TEXT));
-        }
-        echo.answered = 0;
-        pair.run(&mut echo);
-        assert_eq!(echo.answered, batch);
+        pair.round_trip(&picked, &mut echo, pause);
     }
     let took = began.elapsed_ns();
+    let allocations = heap().calls - allocated;
     let packets = pair.wire.carried - carried;
     let messages = 2.0 * f64::from(rounds) * batch as f64;
     assert_eq!(
@@ -97,5 +116,5 @@ pub fn seg(connections: u32, rounds: u32, choice: Choice, batch: usize) {
     say("seg_ns", format_args!("{:.2}", took / packets as f64));
     say("seg_message_ns", format_args!("{:.2}", took / messages));
     say("seg_pkts_per_message", format_args!("{:.4}", packets as f64 / messages));
-    say("seg_allocations", format_args!("{:.4}", (crate::heap().calls - allocated) as f64 / messages));
+    say("seg_allocations", format_args!("{:.4}", allocations as f64 / messages));
 }

@@ -43,14 +43,23 @@ impl From<Bytes> for Frame {
     }
 }
 
-/// One frame to send, scatter-gather: headers first, then slices of the send buffer, so that text is never copied.
+/// Most octets of text that are copied into a frame: more is shared with the send buffer, in slices. Sharing costs
+/// about as much as copying this many octets.
+pub(crate) const SHORT_TEXT: usize = 1024;
+/// Room for headers: of IPv6 and TCP with all options 100 octets, and a fragment header.
+const HEADERS: usize = 128;
+
+/// Where the headers of a frame are written, and short text behind them.
+pub type HeaderBytes = ArrayVec<u8, { HEADERS + SHORT_TEXT }>;
+
+/// One frame to send, scatter-gather: headers first, then slices of the send buffer, so that no long text is copied.
 #[derive(Clone, Debug, Default)]
 pub struct Transmit {
     /// Through which interface.
     pub interface: InterfaceId,
-    /// IP and transport header.
-    pub header: ArrayVec<u8, 128>,
-    /// What follows the headers.
+    /// IP and transport header, and behind them, when there are no slices, text that is too short to be worth one.
+    pub header: HeaderBytes,
+    /// What follows: the text in slices.
     pub text: ArrayVec<Bytes, 18>,
     /// Complete, or partial for the device to finish.
     pub checksum: Checksum,
@@ -64,7 +73,7 @@ impl Transmit {
         self.header.len() + self.text_len()
     }
 
-    /// Octets after the headers.
+    /// Octets of text in slices.
     pub fn text_len(&self) -> usize {
         self.text.iter().map(Bytes::len).sum()
     }

@@ -62,11 +62,12 @@ mod udp;
 pub mod wire;
 
 pub use drop::{DropCounters, DropReason};
-pub use frame::{Checksum, Frame, Transmit};
+pub use frame::{Checksum, Frame, HeaderBytes, Transmit};
 pub use host::snapshot::{ConnectionSnapshot, ListenerSnapshot, Snapshot, TimeWaitSnapshot};
 pub use host::{Counters, Event, FourTuple, Host, HostConfig, InterfaceConfig, ShardMap, Stray, Stream};
 pub use id::{ConnectionId, InterfaceId, ListenerId, OwnerId, UdpId};
 pub use secret::Secret;
+pub use table::growth::Growth;
 pub use tcp::config::{ConnectConfig, KeepAlive, ListenConfig, TcpConfig};
 pub use tcp::error::{CloseReason, ConnectError, ListenError, ReadError, WriteError};
 pub use tcp::info::{State, TcpInfo};

@@ -15,9 +15,8 @@ pub struct Secret([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u64)]
 pub(crate) enum Purpose {
-    InitialSequence = 1,
+    ConnectionNumbers = 1,
     EphemeralPort = 2,
-    TimestampOffset = 3,
     Demux = 4,
     IpIdentification = 5,
 }

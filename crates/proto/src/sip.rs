@@ -45,7 +45,7 @@ impl<const C: usize, const D: usize> Sip<C, D> {
 
 /// Sixteen octets as two little-endian words.
 #[inline]
-pub(crate) fn halves(octets: &[u8; 16]) -> (u64, u64) {
+fn halves(octets: &[u8; 16]) -> (u64, u64) {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *octets;
     (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p]))
 }

@@ -53,8 +53,8 @@ pub(crate) enum Yields {
     /// Nothing that counts: valgrind counts its instructions with `%N` in its words replaced by `few` and by `many`, and
     /// the difference is for `many - few` times `units`.
     Instructions { metric: &'static str, few: u32, many: u32, units: f64 },
-    /// As [`Self::Exact`] for the picks; then once more under valgrind, which counts nothing but what is below the function
-    /// `the_call`. `%C` in its words is empty the first time, then the value of the key `call`.
+    /// As [`Self::Exact`] for the picks; then once more under valgrind, which counts nothing but one call. `%C` in its words
+    /// is empty the first time, then the value of the key `call`.
     OneCall { picks: &'static [Pick], call: &'static str, metric: &'static str },
 }
 
@@ -66,7 +66,8 @@ pub(crate) struct Measure {
     /// Whose figures these are: `linger`, `smoltcp`, ...; settings that matter in brackets.
     pub(crate) subject: &'static str,
     pub(crate) program: Program,
-    /// The words, with a space between them.
+    /// The words, with a space between them; `~` is a space inside one. `{own}`, `{peers}`, `{lwip}` and `{gvisor}` are the
+    /// folders where programs are.
     pub(crate) words: &'static str,
     pub(crate) yields: Yields,
 }
@@ -78,7 +79,9 @@ impl Measure {
             Yields::Pairs(picks) | Yields::Exact(picks) => picks.iter().map(|pick| pick.metric).collect(),
             Yields::Rows => Vec::new(),
             Yields::Instructions { metric, .. } => vec![metric],
-            Yields::OneCall { picks, metric, .. } => picks.iter().map(|pick| pick.metric).chain([metric]).collect(),
+            Yields::OneCall { picks, metric, .. } => {
+                picks.iter().map(|pick| pick.metric).chain([metric]).collect()
+            }
         }
     }
 
@@ -103,4 +106,38 @@ pub(crate) struct Suite {
     pub(crate) about: &'static str,
     pub(crate) measures: &'static [Measure],
     pub(crate) ratios: &'static [Ratio],
+    /// What must be reached.
+    pub(crate) targets: &'static [Target],
+    /// What is drawn.
+    pub(crate) charts: &'static [Chart],
+}
+
+/// A bound on a figure.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// Something that must be reached.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Target {
+    /// In words, with the bound.
+    pub(crate) what: &'static str,
+    pub(crate) metric: &'static str,
+    pub(crate) subject: &'static str,
+    pub(crate) bound: Bound,
+}
+
+/// A bar chart: one metric, one bar for each subject.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Chart {
+    /// Its file in `docs/performance/`.
+    pub(crate) file: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) metric: &'static str,
+    /// Whether more is better; said below the title.
+    pub(crate) more_is_better: bool,
+    /// For figures that are orders of magnitude apart.
+    pub(crate) logarithmic: bool,
 }

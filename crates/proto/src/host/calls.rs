@@ -4,13 +4,14 @@ use super::Host;
 use super::demux::Found;
 use super::key::Key;
 use super::stream::Stream;
-use crate::tcp::config::{ConnectConfig, ListenConfig};
+use crate::tcp::config::{ConnectConfig, ListenConfig, TcpConfig};
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::{CloseReason, ConnectError, ListenError};
 use crate::tcp::info::State;
 use crate::tcp::opening::active::{Opening, Path};
 use crate::tcp::opening::listener::Listener;
 use crate::tcp::opening::negotiate;
+use crate::tcp::seq::SeqNum;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, OwnerId};
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
@@ -110,26 +111,21 @@ impl Host {
         if self.time_wait_4.lifetime(tcp.msl).is_none() || self.time_wait_6.lifetime(tcp.msl).is_none() {
             return Err(ConnectError::Limit);
         }
-        let (interface, local) = self.source_of(remote, config.local)?;
-        let key = Key::new(local.ip(), local.port(), remote.ip(), remote.port());
-        let hash = self.demux.hash(&key);
-        let after = match self.find_hashed(hash, &key) {
-            None => None,
-            Some(found @ (Found::TimeWait4(_) | Found::TimeWait6(_))) => {
-                let brief = self.time_wait_brief(found, now).ok_or(ConnectError::AddrInUse)?;
-                if !tcp.timestamps || brief.ts_recent.is_none() || brief.age <= REUSE_AFTER {
-                    return Err(ConnectError::AddrInUse);
-                }
-                self.remove_time_wait(now, found);
-                self.counters.time_wait_reused += 1;
-                Some(brief.snd_nxt)
-            }
-            Some(_) => return Err(ConnectError::AddrInUse),
+        let (interface, local, port) = self.source_of(remote, config.local)?;
+        let (key, hash, after) = if port == 0 {
+            let free = self.ephemeral_port(local, remote.ip(), remote.port());
+            let (key, hash) = free.ok_or(ConnectError::NoPorts)?;
+            (key, hash, None)
+        } else {
+            let key = Key::new(local, port, remote.ip(), remote.port());
+            let hash = self.demux.hash(&key);
+            (key, hash, self.free_tuple(now, &key, hash, &tcp)?)
         };
-        let iss = self.initial_sequence(&key, now, after);
+        let numbers = self.numbers.of(&key);
+        let iss = self.initial_sequence(&key, numbers, now, after);
         let path = Path {
             our_mss: self.path_mss(&key, interface, now).min(negotiate::mss_bound(&tcp)),
-            ts_offset: self.numbers.timestamp_offset(&key),
+            ts_offset: numbers.timestamp_offset,
             ipv6: key.is_ipv6(),
         };
         let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
@@ -140,12 +136,35 @@ impl Host {
         Ok(ConnectionId { index, generation })
     }
 
-    /// Interface and source address of a connect, with a port.
+    /// Makes a chosen tuple free for a connect, if it may be: SND.NXT of a TIME-WAIT that had to go for it.
+    fn free_tuple(
+        &mut self,
+        now: Instant,
+        key: &Key,
+        hash: u64,
+        tcp: &TcpConfig,
+    ) -> Result<Option<SeqNum>, ConnectError> {
+        match self.find_hashed(hash, key) {
+            None => Ok(None),
+            Some(found @ (Found::TimeWait4(_) | Found::TimeWait6(_))) => {
+                let brief = self.time_wait_brief(found, now).ok_or(ConnectError::AddrInUse)?;
+                if !tcp.timestamps || brief.ts_recent.is_none() || brief.age <= REUSE_AFTER {
+                    return Err(ConnectError::AddrInUse);
+                }
+                self.remove_time_wait(now, found);
+                self.counters.time_wait_reused += 1;
+                Ok(Some(brief.snd_nxt))
+            }
+            Some(_) => Err(ConnectError::AddrInUse),
+        }
+    }
+
+    /// Interface, source address and port of a connect; port zero where none was chosen.
     fn source_of(
         &mut self,
         remote: SocketAddr,
         chosen: Option<SocketAddr>,
-    ) -> Result<(InterfaceId, SocketAddr), ConnectError> {
+    ) -> Result<(InterfaceId, IpAddr, u16), ConnectError> {
         // A connection has two ends (RFC 9293 MUST-46); an IPv4 address inside an IPv6 one has no place on a wire.
         let ip = remote.ip();
         let one_host = !ip.is_unspecified() && !ip.is_multicast() && !self.interfaces.is_broadcast(ip);
@@ -162,11 +181,7 @@ impl Host {
             }
             _ => address,
         };
-        let port = match chosen.map_or(0, |local| local.port()) {
-            0 => self.ephemeral_port(address, remote.ip(), remote.port()).ok_or(ConnectError::NoPorts)?,
-            port => port,
-        };
-        Ok((interface, SocketAddr::new(address, port)))
+        Ok((interface, address, chosen.map_or(0, |local| local.port())))
     }
 
     /// The application's hold on a connection; `None` when it has let go.

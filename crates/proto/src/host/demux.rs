@@ -4,9 +4,14 @@ use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::sip::Sip13;
+use crate::table::growth::Growth;
 use crate::table::index::Index;
+use crate::table::slab::Slab;
+use crate::tcp::connection::Connection;
+use crate::tcp::opening::half_open::HalfOpen;
+use crate::tcp::time_wait::TimeWaitTable;
 use crate::wire::ip::IpPacket;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A reference into one of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +46,22 @@ impl Found {
     }
 }
 
+/// The tuple of an object in one of these tables.
+fn key_in(
+    connections: &Slab<Connection>,
+    half_open: &Slab<HalfOpen>,
+    time_wait_4: &TimeWaitTable<Ipv4Addr>,
+    time_wait_6: &TimeWaitTable<Ipv6Addr>,
+    found: Found,
+) -> Option<Key> {
+    match found {
+        Found::Connection(index) => connections.get(index).map(|connection| connection.key),
+        Found::HalfOpen(index) => half_open.get(index).map(|half_open| half_open.key),
+        Found::TimeWait4(index) => time_wait_4.get(index).map(super::time_wait::key),
+        Found::TimeWait6(index) => time_wait_6.get(index).map(super::time_wait::key),
+    }
+}
+
 /// The index over all three tables: at most one object for a tuple.
 #[derive(Clone)]
 pub(super) struct Demux {
@@ -64,17 +85,16 @@ impl Demux {
         let (high, low) = ((identification >> 16) as u16, (identification & 0xffff) as u16);
         self.hash(&Key::new(packet.destination, high, packet.source, low))
     }
+
+    pub(super) const fn growth(&self) -> Growth {
+        self.index.growth()
+    }
 }
 
 impl Host {
     /// The tuple of an object in a table.
     fn key_of(&self, found: Found) -> Option<Key> {
-        match found {
-            Found::Connection(index) => self.connections.get(index).map(|connection| connection.key),
-            Found::HalfOpen(index) => self.half_open.get(index).map(|half_open| half_open.key),
-            Found::TimeWait4(index) => self.time_wait_4.get(index).map(super::time_wait::key),
-            Found::TimeWait6(index) => self.time_wait_6.get(index).map(super::time_wait::key),
-        }
+        key_in(&self.connections, &self.half_open, &self.time_wait_4, &self.time_wait_6, found)
     }
 
     /// Whether `found` has this tuple.
@@ -103,11 +123,12 @@ impl Host {
     /// Makes `found` the owner of its tuple, which nobody owns.
     pub(super) fn own(&mut self, hash: u64, found: Found) {
         self.shard.enter(hash);
-        let mut index = core::mem::take(&mut self.demux.index);
+        let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
+        let Demux { hasher, index } = demux;
         index.insert(hash, found.pack(), |packed| {
-            self.key_of(Found::unpack(packed)).map_or(0, |key| self.demux.hash(&key))
+            let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
+            key.map_or(0, |key| key.hash(hasher))
         });
-        self.demux.index = index;
     }
 
     /// The tuple of `from` belongs to `to` from now on: to other shards it is owned all the while.

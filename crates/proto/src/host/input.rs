@@ -5,14 +5,12 @@ use super::shards::{Sought, udp_port};
 use super::{Event, Host};
 use crate::ip::icmp::{IcmpError, IcmpOutcome};
 use crate::tcp::segment::Segment;
-use crate::wire::checksum::fits;
+use crate::wire::address::Address;
 use crate::wire::ip::{
     self, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_NONE, PROTOCOL_TCP, PROTOCOL_UDP, Plain,
     plain_v4, plain_v6,
 };
-use crate::wire::tcp;
-use crate::{Checksum, DropReason, Frame, Instant, InterfaceId, State};
-use bytes::Buf;
+use crate::{DropReason, Frame, Instant, InterfaceId, State};
 use core::net::IpAddr;
 use core::ops::Range;
 
@@ -47,9 +45,51 @@ impl Host {
         frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
-        if let Some((ends, segment)) = self.plain(&frame.bytes) {
-            return self.handle_tcp(now, interface, ends, segment, frame, seen);
+        let (ends, place, frame) = match self.plain(&frame.bytes) {
+            Some((ends, place)) => (ends, place, frame),
+            None => match self.handle_unusual(now, interface, frame)? {
+                Some(tcp) => tcp,
+                None => return Ok(()),
+            },
+        };
+        let known = match self.shard.has_others() {
+            false => None,
+            true => match self.hash_unless_passed_on(interface, &frame, ends, &place) {
+                None => return Ok(()),
+                hash => hash,
+            },
+        };
+        let checksum = frame.checksum;
+        let mut segment = Segment::unread(frame);
+        let key = segment.read(place, ends, checksum)?;
+        if self.tracing {
+            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
         }
+        let hash = known.unwrap_or_else(|| self.demux.hash(&key));
+        self.handle_segment(now, interface, &key, hash, &mut segment)
+    }
+
+    /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
+    /// [`Host::handle_unusual`] makes; `None` for all others, which take that way.
+    #[inline]
+    pub(super) fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
+        if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
+            let ends = Key::between(Address::v4(destination), Address::v4(source));
+            return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
+        }
+        let Plain { source, destination, segment } = plain_v6(bytes)?;
+        let ends = Key::between(Address::v6(destination), Address::v6(source));
+        self.interfaces.takes_v6(source, destination).then_some((ends, segment))
+    }
+
+    /// Any packet at all. What is left to do is a TCP segment: its ends, its place, and the frame that it lies in.
+    #[inline(never)]
+    pub(super) fn handle_unusual(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        frame: Frame,
+    ) -> Result<Option<(Key, Range<usize>, Frame)>, DropReason> {
         let packet = match ip::parse(&frame.bytes) {
             Ok(packet) => packet,
             Err(reason) => {
@@ -66,31 +106,18 @@ impl Host {
             return Err(DropReason::IpSource);
         }
         if packet.fragment.is_none() {
-            return self.handle_packet(now, interface, &packet, frame, seen);
+            return self.handle_packet(now, interface, &packet, frame);
         }
         if self.pass_on(interface, &frame, Sought::Whole(&packet)) {
-            return Ok(());
+            return Ok(None);
         }
         let whole = self.reassembly.handle(now, &packet, &frame.bytes);
         for _ in 0..self.reassembly.take_evicted() {
             self.counters.drops.add(DropReason::FragmentLimit);
         }
-        let Some(whole) = whole? else { return Ok(()) };
+        let Some(whole) = whole? else { return Ok(None) };
         let packet = ip::parse(&whole)?;
-        self.handle_packet(now, interface, &packet, Frame::from(whole), seen)
-    }
-
-    /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that
-    /// [`Host::handle_frame`] makes on the long way; `None` for all others, which take that way.
-    #[inline]
-    fn plain(&self, bytes: &[u8]) -> Option<(Key, Range<usize>)> {
-        if let Some(Plain { source, destination, segment }) = plain_v4(bytes) {
-            let ends = Key::between_v4(destination, source);
-            return self.interfaces.takes_v4(source, destination).then_some((ends, segment));
-        }
-        let Plain { source, destination, segment } = plain_v6(bytes)?;
-        let ends = Key::between_v6(destination, source);
-        self.interfaces.takes_v6(source, destination).then_some((ends, segment))
+        self.handle_packet(now, interface, &packet, Frame::from(whole))
     }
 
     fn handle_packet(
@@ -99,22 +126,21 @@ impl Host {
         interface: InterfaceId,
         packet: &IpPacket,
         frame: Frame,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
+    ) -> Result<Option<(Key, Range<usize>, Frame)>, DropReason> {
         match packet.protocol {
             PROTOCOL_TCP => {
                 let ends = Key::new(packet.destination, 0, packet.source, 0);
-                self.handle_tcp(now, interface, ends, packet.payload.clone(), frame, seen)
+                Ok(Some((ends, packet.payload.clone(), frame)))
             }
             PROTOCOL_UDP => match self.udp.handle(packet, &frame.bytes, frame.checksum) {
                 Ok(id) => {
                     self.events.push_back(Event::Datagram(id));
-                    Ok(())
+                    Ok(None)
                 }
                 Err(DropReason::UdpNoPort)
                     if self.pass_on(interface, &frame, Sought::Port(udp_port(packet, &frame.bytes))) =>
                 {
-                    Ok(())
+                    Ok(None)
                 }
                 Err(reason) => {
                     if reason == DropReason::UdpNoPort {
@@ -132,7 +158,9 @@ impl Host {
                     Err(reason)
                 }
             },
-            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => self.handle_icmp(now, interface, packet, &frame),
+            PROTOCOL_ICMP | PROTOCOL_ICMPV6 => {
+                self.handle_icmp(now, interface, packet, &frame).map(|()| None)
+            }
             // Nothing follows, as its sender says: there is nothing to report (RFC 8200 §4.7).
             PROTOCOL_NONE if packet.source.is_ipv6() => Err(DropReason::UnknownProtocol),
             _ => {
@@ -188,45 +216,6 @@ impl Host {
             }
             _ => Ok(()),
         }
-    }
-
-    /// A segment in a good packet between `ends`, whose ports are still missing.
-    #[inline]
-    fn handle_tcp(
-        &mut self,
-        now: Instant,
-        interface: InterfaceId,
-        ends: Key,
-        place: Range<usize>,
-        frame: Frame,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
-        let Frame { mut bytes, checksum, segment_size } = frame;
-        let frame_len = bytes.len();
-        let segment = bytes.get(place.clone()).ok_or(DropReason::IpTruncated)?;
-        let (local, remote) = ends.addresses();
-        if checksum == Checksum::Unknown && !fits(local, remote, PROTOCOL_TCP, segment) {
-            return Err(DropReason::TcpChecksum);
-        }
-        let header = tcp::parse(segment)?;
-        let key = ends.with_ports(header.destination, header.source);
-        if self.tracing {
-            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
-        }
-        let hash = self.demux.hash(&key);
-        if self.shard.has_others() && self.find_hashed(hash, &key).is_none() {
-            let frame = Frame { bytes: bytes.clone(), checksum, segment_size };
-            if self.pass_on(interface, &frame, Sought::Tuple(&key)) {
-                return Ok(());
-            }
-        }
-        if place.end < frame_len {
-            bytes.truncate(place.end);
-        }
-        bytes.advance(place.start + header.len);
-        let mut segment =
-            Segment::new(header, bytes, frame_len, segment_size.map(core::num::NonZeroU16::get));
-        self.handle_segment(now, interface, &key, hash, &mut segment)
     }
 }
 

@@ -1,44 +1,27 @@
 //! The name of a connection inside the tables: both addresses and ports, 36 octets for either family.
 
 use crate::FourTuple;
-use crate::sip::{Sip, halves};
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use crate::sip::Sip;
+use crate::wire::address::Address;
+use core::net::{IpAddr, SocketAddr};
 
-/// Addresses as IPv6, IPv4 mapped into it. A mapped address never arrives in an IPv6 packet: those are dropped.
+/// Addresses and ports of both ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Key {
-    local: [u8; 16],
-    remote: [u8; 16],
+    local: Address,
+    remote: Address,
     local_port: u16,
     remote_port: u16,
 }
 
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => map(v4.octets()),
-        IpAddr::V6(v6) => v6.octets(),
-    }
-}
-
-fn address(octets: [u8; 16]) -> IpAddr {
-    let v6 = Ipv6Addr::from(octets);
-    v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
-}
-
 impl Key {
     pub(crate) fn new(local: IpAddr, local_port: u16, remote: IpAddr, remote_port: u16) -> Self {
-        Self { local: octets(local), remote: octets(remote), local_port, remote_port }
+        Self { local: local.into(), remote: remote.into(), local_port, remote_port }
     }
 
-    /// The ends of an arriving packet of IPv4, ports still missing.
+    /// The ends of an arriving packet, ports still missing.
     #[inline]
-    pub(crate) fn between_v4(local: [u8; 4], remote: [u8; 4]) -> Self {
-        Self { local: map(local), remote: map(remote), local_port: 0, remote_port: 0 }
-    }
-
-    /// The same for IPv6.
-    #[inline]
-    pub(crate) fn between_v6(local: [u8; 16], remote: [u8; 16]) -> Self {
+    pub(crate) fn between(local: Address, remote: Address) -> Self {
         Self { local, remote, local_port: 0, remote_port: 0 }
     }
 
@@ -49,10 +32,10 @@ impl Key {
         Self { local_port, remote_port, ..self }
     }
 
-    /// Both addresses, the local one first: IPv6, or IPv4 mapped into it.
+    /// Both addresses, the local one first.
     #[inline]
-    pub(crate) fn addresses(&self) -> (&[u8; 16], &[u8; 16]) {
-        (&self.local, &self.remote)
+    pub(crate) fn addresses(&self) -> (Address, Address) {
+        (self.local, self.remote)
     }
 
     pub(crate) fn from_tuple(tuple: &FourTuple) -> Self {
@@ -67,11 +50,11 @@ impl Key {
     }
 
     pub(crate) fn local(&self) -> IpAddr {
-        address(self.local)
+        self.local.into()
     }
 
     pub(crate) fn remote(&self) -> IpAddr {
-        address(self.remote)
+        self.remote.into()
     }
 
     pub(crate) fn local_port(&self) -> u16 {
@@ -90,43 +73,24 @@ impl Key {
 
     #[inline]
     pub(crate) fn is_ipv6(&self) -> bool {
-        mapped(&self.remote).is_none()
-    }
-
-    /// Both IPv4 addresses as they stand in memory, the local one first; `None` for IPv6.
-    #[inline]
-    fn pair_v4(&self) -> Option<([u8; 4], [u8; 4])> {
-        Some((*self.local.last_chunk()?, mapped(&self.remote)?))
+        self.remote.to_v4().is_none()
     }
 
     /// A keyed hash of everything in it: two words for IPv4, five for IPv6.
     #[inline]
     pub(crate) fn hash<const C: usize, const D: usize>(&self, sip: &Sip<C, D>) -> u64 {
         let ports = u64::from(self.ports());
-        match self.pair_v4() {
-            Some((local, remote)) => {
+        match (self.local.to_v4(), self.remote.to_v4()) {
+            (Some(local), Some(remote)) => {
                 let word = u64::from(u32::from_le_bytes(remote)) << 32 | u64::from(u32::from_le_bytes(local));
                 sip.hash([word], ports | 12 << 56)
             }
-            None => {
-                let (local, remote) = (halves(&self.local), halves(&self.remote));
-                sip.hash([local.0, local.1, remote.0, remote.1], ports | 36 << 56)
+            _ => {
+                let ([a, b], [c, d]) = (self.local.words(), self.remote.words());
+                sip.hash([a, b, c, d].map(u64::to_le), ports | 36 << 56)
             }
         }
     }
-}
-
-/// An IPv4 address mapped into IPv6.
-#[inline]
-fn map([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
-}
-
-/// The IPv4 address inside a mapped one.
-#[inline]
-fn mapped(octets: &[u8; 16]) -> Option<[u8; 4]> {
-    let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] = *octets else { return None };
-    Some([a, b, c, d])
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@
 //! - `output`, `emit`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
 //! - `shards`: several hosts that are one; `shard_map`: which of them owns what
-//! - `snapshot`: everything the host holds at one moment
+//! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
 mod calls;
 mod datagrams;
 mod demux;
 mod emit;
+mod growth;
 mod input;
 pub(crate) mod key;
 mod output;
@@ -44,6 +45,7 @@ use crate::ip::reassembly::Reassembly;
 use crate::table::rate_limit::RateLimit;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::Connection;
 use crate::tcp::info::{State, TcpInfo};
@@ -86,6 +88,7 @@ pub struct Host {
     /// TIME-WAITs that a half-open connection covers, by tuple.
     covered: BTreeMap<key::Key, u32>,
     listeners: Slab<Listener>,
+    pools: Pools,
     ports_listening: BTreeMap<u16, Vec<u32>>,
     // What is due.
     wheel: Wheel,
@@ -123,6 +126,7 @@ impl Host {
             time_wait_acks: RateLimit::new(1000, 1000),
             covered: BTreeMap::new(),
             listeners: Slab::new(),
+            pools: Pools::default(),
             ports_listening: BTreeMap::new(),
             wheel: Wheel::new(),
             dirty: VecDeque::new(),

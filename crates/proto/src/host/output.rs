@@ -2,13 +2,15 @@
 
 use super::Host;
 use super::demux::Found;
+use super::emit::emit;
 use super::key::Key;
 use crate::tcp::connection::Phase;
-use crate::tcp::sends::{Next, build, next_segment, nothing_left};
+use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left};
 use crate::tcp::seq::SeqNum;
+use crate::tcp::tcb::Tcb;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
 use crate::wire::tcp::{Flags, Header, Timestamp};
-use crate::{FourTuple, Instant, InterfaceId, State, Transmit};
+use crate::{FourTuple, Instant, InterfaceConfig, InterfaceId, State, Transmit};
 use alloc::collections::VecDeque;
 use core::num::NonZeroU16;
 
@@ -18,6 +20,8 @@ const CONTROL_MAX: usize = 16_384;
 const CONTROL_KEPT: usize = 256;
 /// The largest IP packet.
 const PACKET_MAX: u32 = 65_535;
+/// More octets than all headers of a packet can have.
+const HEADERS_MAX: u32 = 120;
 /// A segment that belongs to no connection's stream of text: SYN-ACK, RST, an ACK from TIME-WAIT.
 #[derive(Clone, Debug)]
 pub(super) struct Control {
@@ -37,6 +41,17 @@ enum Turn {
     Sent,
     /// A segment, and nothing is left.
     SentLast,
+}
+
+/// Octets of text that one frame may carry: a segment, or many where the device cuts frames and completes their
+/// checksums; a device that says it does only one of both is not believed.
+fn text_max(tcb: &Tcb, config: &InterfaceConfig) -> u32 {
+    let mss = u32::from(tcb.snd.mss);
+    if config.segmentation_offload && config.checksum_offload && tcb.send_queue() > mss {
+        ((PACKET_MAX - HEADERS_MAX) / mss * mss).max(mss)
+    } else {
+        mss
+    }
 }
 
 impl Host {
@@ -73,31 +88,49 @@ impl Host {
     /// Fills `out` with the next frame to send; false when there is none.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Transmit) -> bool {
         out.clear();
-        if self.outbox.pop(out) {
-            self.counters.frames_out += 1;
+        let sent = (!self.outbox.is_empty() && self.transmit_packet(now, out))
+            || (!self.control.is_empty() && self.transmit_control(now, out))
+            || self.transmit_text(now, out);
+        self.counters.frames_out += u64::from(sent);
+        sent
+    }
+
+    /// A packet that the IP layer has made.
+    fn transmit_packet(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        let sent = self.outbox.pop(out);
+        if sent {
             self.trace_frame(now, Direction::Out, None, State::Closed, State::Closed, None);
-            return true;
         }
-        if let Some(control) = self.control.pop_front() {
-            if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
-                self.control = VecDeque::new();
-            }
-            self.counters.frames_out += 1;
-            if self.tracing {
-                let tuple = control.key.tuple();
-                let after = self.shown_after(&control.key, control.before);
-                self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
-            }
-            self.emit(&control.key, control.interface, &control.header, out);
-            return true;
+        sent
+    }
+
+    fn transmit_control(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        let Some(control) = self.control.pop_front() else { return false };
+        if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
+            self.control = VecDeque::new();
         }
+        if self.tracing {
+            let tuple = control.key.tuple();
+            let after = self.shown_after(&control.key, control.before);
+            self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
+        }
+        let config = self.interfaces.config(control.interface);
+        emit(&control.key, control.interface, config, &control.header, &[], out);
+        true
+    }
+
+    /// The next segment of the connections that may have something to send.
+    #[inline]
+    fn transmit_text(&mut self, now: Instant, out: &mut Transmit) -> bool {
         while let Some(&index) = self.dirty.front() {
             let turn = self.transmit_connection(now, index, out);
             if turn != Turn::Sent {
                 self.dirty.pop_front();
             }
             if turn != Turn::Nothing {
-                self.counters.frames_out += 1;
+                if self.tracing {
+                    self.trace_sent(now, index);
+                }
                 return true;
             }
             if let Some(connection) = self.connections.get_mut(index) {
@@ -109,54 +142,54 @@ impl Host {
     }
 
     /// The next segment of a connection. After [`Turn::SentLast`] it is clean and its timer armed.
+    #[inline]
     fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
         let pressed = self.pressed();
         let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
-        let (key, interface) = (connection.key, connection.interface);
-        // A device that cuts frames completes their checksums; one that says otherwise is not believed.
-        let config = self.interfaces.config(interface);
-        let offload = config.segmentation_offload && config.checksum_offload;
-        let (header, segment_size, last) = match &mut connection.phase {
+        let config = self.interfaces.config(connection.interface);
+        let last = match &mut connection.phase {
             Phase::Over(_) => return Turn::Nothing,
             Phase::Opening(opening) => {
                 if !opening.syn_due {
                     return Turn::Nothing;
                 }
                 let ts_val = opening.ts_val(now);
-                (opening.build_syn(now, ts_val), None, true)
+                let header = opening.build_syn(now, ts_val);
+                emit(&connection.key, connection.interface, config, &header, &[], out);
+                true
             }
             Phase::Synchronized(tcb) => {
-                let mss = u32::from(tcb.snd.mss);
-                let text_max = if offload { (PACKET_MAX - 120) / mss * mss } else { mss };
-                let Next::Segment(plan) = next_segment(tcb, now, text_max.max(mss)) else {
+                let Next::Segment(plan) = next_segment(tcb, now, text_max(tcb, config)) else {
                     return Turn::Nothing;
                 };
-                let retransmits = tcb.retransmits();
+                self.counters.retransmits += u64::from(plan.kind == Kind::Retransmission);
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
-                self.counters.retransmits += u64::from(tcb.retransmits() - retransmits);
-                (header, NonZeroU16::new(tcb.snd.mss), nothing_left(tcb))
+                let short =
+                    if out.text.is_empty() { build::short_text(tcb, plan.seq, plan.text) } else { &[] };
+                emit(&connection.key, connection.interface, config, &header, short, out);
+                if plan.text > u32::from(tcb.snd.mss) && out.text_len() > usize::from(tcb.snd.mss) {
+                    out.segment_size = NonZeroU16::new(tcb.snd.mss);
+                }
+                nothing_left(tcb)
             }
         };
-        if last {
-            connection.dirty = false;
-            let deadline = connection.next_deadline();
-            if connection.armed.add(deadline) {
-                self.wheel.arm(Found::Connection(index).pack(), deadline);
-            }
+        if !last {
+            return Turn::Sent;
         }
-        if self.tracing {
-            let after = connection.state();
-            let before = core::mem::replace(&mut connection.shown, after);
-            let tuple = key.tuple();
-            self.trace_frame(now, Direction::Out, Some(tuple), before, after, None);
+        connection.dirty = false;
+        let deadline = connection.next_deadline();
+        if connection.armed.add(deadline) {
+            self.wheel.arm(Found::Connection(index).pack(), deadline);
         }
-        self.emit(&key, interface, &header, out);
-        if let Some(size) = segment_size
-            && out.text_len() > usize::from(size.get())
-        {
-            out.segment_size = Some(size);
-        }
-        if last { Turn::SentLast } else { Turn::Sent }
+        Turn::SentLast
+    }
+
+    /// Tells those who watch of a segment that a connection sent.
+    fn trace_sent(&mut self, now: Instant, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let (tuple, after) = (connection.key.tuple(), connection.state());
+        let before = core::mem::replace(&mut connection.shown, after);
+        self.trace_frame(now, Direction::Out, Some(tuple), before, after, None);
     }
 
     /// The connection may have something to send.

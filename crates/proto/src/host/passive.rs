@@ -9,6 +9,7 @@ use crate::tcp::arrives;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{HalfOpen, Step};
+use crate::tcp::opening::isn::TupleNumbers;
 use crate::tcp::opening::negotiate::{self, Agreed};
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
@@ -28,6 +29,7 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         key: &Key,
+        hash: u64,
         listener: u32,
         covered: Option<Covered>,
         seg: &Segment,
@@ -52,10 +54,11 @@ impl Host {
             return Err(DropReason::SynQueueFull);
         }
         listening.half_open += 1;
-        let offset = self.numbers.timestamp_offset(key);
-        let iss = self.initial_sequence(key, now, covered.map(|covered| covered.snd_nxt));
+        let numbers = self.numbers.of(key);
+        let iss = self.initial_sequence(key, numbers, now, covered.map(|covered| covered.snd_nxt));
         let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
-        let agreed = Agreed::from_syn(&listening.config, seg, iss, path_mss, key.is_ipv6(), offset);
+        let agreed =
+            Agreed::from_syn(&listening.config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let half_open = HalfOpen {
             key: *key,
             agreed,
@@ -71,11 +74,8 @@ impl Host {
         let resend_at = half_open.resend_at;
         let (index, _) = self.half_open.insert(half_open);
         match covered {
-            Some(covered) => self.cover(key, covered.found, index),
-            None => {
-                let hash = self.demux.hash(key);
-                self.own(hash, Found::HalfOpen(index));
-            }
+            Some(covered) => self.cover(key, hash, covered.found, index),
+            None => self.own(hash, Found::HalfOpen(index)),
         }
         self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
@@ -86,11 +86,17 @@ impl Host {
 
     /// The initial sequence number of a new connection; above `after`, the SND.NXT of the TIME-WAIT it reopens
     /// (RFC 9293 MAY-2 condition 1).
-    pub(super) fn initial_sequence(&self, key: &Key, now: Instant, after: Option<SeqNum>) -> SeqNum {
+    pub(super) fn initial_sequence(
+        &self,
+        key: &Key,
+        numbers: TupleNumbers,
+        now: Instant,
+        after: Option<SeqNum>,
+    ) -> SeqNum {
         if let Some(laboratory) = self.config.initial_sequence {
             return laboratory(&key.tuple());
         }
-        let iss = self.numbers.initial_sequence(key, now);
+        let iss = numbers.initial_sequence(now);
         match after {
             // Far enough that no segment of the old connection can lie in the new window.
             Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,
@@ -120,6 +126,7 @@ impl Host {
         &mut self,
         now: Instant,
         index: u32,
+        hash: u64,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
         let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
@@ -159,12 +166,18 @@ impl Host {
                 self.reply_reset(key, interface, seg, State::SynReceived);
                 Err(reason)
             }
-            Step::Establish => self.establish_passive(now, index, seg),
+            Step::Establish => self.establish_passive(now, index, hash, seg),
         }
     }
 
     /// The handshake's ACK: a connection that waits for `accept`.
-    fn establish_passive(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+    fn establish_passive(
+        &mut self,
+        now: Instant,
+        index: u32,
+        hash: u64,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
         let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
         let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
         let (listener, covers, since) = (half_open.listener, half_open.covers_time_wait, half_open.since);
@@ -188,7 +201,6 @@ impl Host {
         let phase = Phase::Synchronized(tcb);
         let (connection, generation) =
             self.connections.insert(Connection::new(key, interface, phase, now, State::SynReceived));
-        let hash = self.demux.hash(&key);
         self.hand_over(hash, Found::HalfOpen(index), Found::Connection(connection));
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.accept_queue.push_back(ConnectionId { index: connection, generation });
@@ -205,7 +217,7 @@ impl Host {
         let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) else {
             return Err(DropReason::NoConnection);
         };
-        let flow = arrives::segment_arrives(tcb, now, seg);
+        let flow = arrives::segment_arrives(tcb, &mut self.pools, now, seg);
         let charged = charge(tcb);
         self.recharge(0, charged);
         let outcome = match flow {

@@ -24,11 +24,17 @@ impl Ports {
 }
 
 impl Host {
-    /// A port of the ephemeral range that `local` can use towards `remote`; `None` when all are taken.
-    pub(super) fn ephemeral_port(&mut self, local: IpAddr, remote: IpAddr, remote_port: u16) -> Option<u16> {
+    /// A tuple that nobody owns, with a port of the ephemeral range, and its hash; `None` when all are taken.
+    pub(super) fn ephemeral_port(
+        &mut self,
+        local: IpAddr,
+        remote: IpAddr,
+        remote_port: u16,
+    ) -> Option<(Key, u64)> {
         let (first, last) = (*self.config.ephemeral_ports.start(), *self.config.ephemeral_ports.end());
         let count = u32::from(last.checked_sub(first)?) + 1;
-        let hash = Key::new(local, 0, remote, remote_port).hash(&self.ports.offset);
+        let without = Key::new(local, 0, remote, remote_port);
+        let hash = without.hash(&self.ports.offset);
         let counter = usize::try_from(hash >> 58).unwrap_or(0) % COUNTERS;
         let start = u32::try_from(hash & 0xffff_ffff).unwrap_or(0) % count;
         for _ in 0..count {
@@ -36,12 +42,13 @@ impl Host {
             *turn = turn.wrapping_add(1);
             let step = (start + u32::from(*turn)) % count;
             let port = first.saturating_add(u16::try_from(step).unwrap_or(0));
-            let key = Key::new(local, port, remote, remote_port);
-            if self.find(&key).is_none()
+            let key = without.with_ports(port, remote_port);
+            let hash = self.demux.hash(&key);
+            if self.find_hashed(hash, &key).is_none()
                 && !self.ports_listening.contains_key(&port)
-                && !self.may_be_elsewhere(&key)
+                && !self.may_be_elsewhere(hash)
             {
-                return Some(port);
+                return Some((key, hash));
             }
         }
         None
@@ -49,6 +56,6 @@ impl Host {
 
     /// A port of the ephemeral range on which nobody listens.
     pub(super) fn free_listening_port(&mut self, local: IpAddr) -> Option<u16> {
-        self.ephemeral_port(local, local, 0)
+        self.ephemeral_port(local, local, 0).map(|(key, _)| key.local_port())
     }
 }

@@ -36,10 +36,10 @@ impl Host {
     ) -> Result<(), DropReason> {
         match self.find_hashed(hash, key) {
             Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
-            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, seg),
-            Some(found) => self.time_wait_segment(now, interface, key, found, seg),
+            Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
+            Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
             None => match self.listener_for(key.local(), key.local_port()) {
-                Some(listener) => self.listen_segment(now, interface, key, listener, None, seg),
+                Some(listener) => self.listen_segment(now, interface, key, hash, listener, None, seg),
                 None => self.unowned_segment(*key, interface, seg),
             },
         }
@@ -63,7 +63,7 @@ impl Host {
             }
             Phase::Synchronized(tcb) => {
                 let before = charge(tcb);
-                let flow = arrives::segment_arrives(tcb, now, seg);
+                let flow = arrives::segment_arrives(tcb, &mut self.pools, now, seg);
                 let after = charge(tcb);
                 self.recharge(before, after);
                 self.synchronized_step(now, index, flow, seg)
@@ -211,7 +211,7 @@ impl Host {
         tcb.ack_now();
         let held = tcb.is_held();
         seg.trim(tcb.rcv.nxt, tcb.rcv.wnd());
-        let flow = arrives::text_and_fin(&mut tcb, now, seg);
+        let flow = arrives::text_and_fin(&mut tcb, &mut self.pools, now, seg);
         let charged = charge(&tcb);
         connection.phase = Phase::Synchronized(tcb);
         self.recharge(0, charged);
@@ -291,6 +291,9 @@ impl Host {
 
     /// Keeps the sum of received text over all connections.
     pub(super) fn recharge(&mut self, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
         let (before, after) = (u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0));
         self.recv_total = (self.recv_total + after).saturating_sub(before);
     }

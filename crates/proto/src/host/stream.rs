@@ -2,14 +2,15 @@
 
 use super::Host;
 use super::segment::charge;
+use crate::tcp::buffer::pool::{Blocks, Pools};
 use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Over, Phase};
 use crate::tcp::error::{CloseReason, ReadError, WriteError};
+use crate::tcp::sends::window;
 use crate::tcp::seq::octets;
 use crate::{ConnectionId, Instant, OwnerId};
-use alloc::boxed::Box;
 use bytes::Bytes;
 
 /// No send buffer holds more: sequence numbers farther apart could not be told from those behind.
@@ -63,17 +64,18 @@ impl<'h> Stream<'h> {
                 };
                 let before = recv.charged();
                 let taken = take(recv);
-                if recv.readable() == 0 && !recv.has_gap() {
-                    tcb.recv = None;
-                }
+                self.host.pools.release_recv(&mut tcb.recv);
                 let after = charge(tcb);
+                let low = window::is_low(tcb);
                 self.host.recharge(before, after);
-                self.host.update_window(now, index);
+                if low {
+                    self.host.update_window(now, index);
+                }
                 Ok(taken)
             }
             Phase::Over(over) => {
                 let before = over.recv.as_ref().map_or(0, |recv| recv.charged());
-                let taken = take_leftover(over, take);
+                let taken = take_leftover(over, &mut self.host.pools, take);
                 let after = over.recv.as_ref().map_or(0, |recv| recv.charged());
                 self.host.recharge(before, after);
                 taken
@@ -85,24 +87,23 @@ impl<'h> Stream<'h> {
     ///
     /// # Errors
     /// [`WriteError::Blocked`] when nothing fits, [`WriteError::Closed`] after `shutdown`, [`WriteError::Ended`].
-    pub fn write(&mut self, now: Instant, text: &[u8]) -> Result<usize, WriteError> {
-        self.put(now, text.len(), |send, fits| send.write(text.get(..fits).unwrap_or_default()))
+    pub fn write(&mut self, _now: Instant, text: &[u8]) -> Result<usize, WriteError> {
+        self.put(text.len(), |send, fits, free| send.write(text.get(..fits).unwrap_or_default(), free))
     }
 
     /// Takes what fits from the front of `text` without copying; returns how many octets.
     ///
     /// # Errors
     /// As for [`Stream::write`].
-    pub fn write_chunk(&mut self, now: Instant, text: &mut Bytes) -> Result<usize, WriteError> {
+    pub fn write_chunk(&mut self, _now: Instant, text: &mut Bytes) -> Result<usize, WriteError> {
         let len = text.len();
-        self.put(now, len, |send, fits| send.push(text.split_to(fits)))
+        self.put(len, |send, fits, _| send.push(text.split_to(fits)))
     }
 
     fn put(
         &mut self,
-        now: Instant,
         len: usize,
-        put: impl FnOnce(&mut SendBuffer, usize),
+        put: impl FnOnce(&mut SendBuffer, usize, &mut Blocks),
     ) -> Result<usize, WriteError> {
         let index = self.id.index;
         let Some(connection) = self.host.connections.get_mut(index) else {
@@ -136,8 +137,11 @@ impl<'h> Stream<'h> {
         if fits == 0 {
             return if len == 0 { Ok(0) } else { Err(WriteError::Blocked) };
         }
-        put(send.get_or_insert_with(|| Box::new(SendBuffer::new())), fits);
-        self.host.settle(now, index);
+        let (send, free) = self.host.pools.send(send);
+        put(send, fits, free);
+        if !core::mem::replace(&mut connection.dirty, true) {
+            self.host.dirty.push_back(index);
+        }
         Ok(fits)
     }
 
@@ -208,13 +212,12 @@ impl<'h> Stream<'h> {
 /// Reading from what a connection that has ended left behind.
 fn take_leftover<T>(
     over: &mut Over,
+    pools: &mut Pools,
     take: impl FnOnce(&mut RecvBuffer) -> Option<T>,
 ) -> Result<Option<T>, ReadError> {
     if let Some(recv) = &mut over.recv {
         let taken = take(recv);
-        if recv.readable() == 0 {
-            over.recv = None;
-        }
+        pools.release_recv(&mut over.recv);
         return Ok(taken);
     }
     if over.complete { Ok(None) } else { Err(ReadError::Ended(over.reason)) }

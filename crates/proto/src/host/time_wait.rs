@@ -145,7 +145,14 @@ impl Host {
     }
 
     /// Ends every TIME-WAIT whose 2*MSL are over.
+    #[inline]
     pub(super) fn expire_time_wait(&mut self, now: Instant) {
+        if now >= self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never()) {
+            self.expire_time_waits_due(now);
+        }
+    }
+
+    fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
             self.time_wait_ended(now, Found::TimeWait4(index), &record);
         }
@@ -227,6 +234,7 @@ impl Host {
         now: Instant,
         interface: InterfaceId,
         key: &Key,
+        hash: u64,
         found: Found,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
@@ -248,7 +256,7 @@ impl Host {
                         return Err(DropReason::NoConnection);
                     };
                     let covered = Covered { found, snd_nxt: brief.snd_nxt };
-                    self.listen_segment(now, interface, key, listener, Some(covered), seg)
+                    self.listen_segment(now, interface, key, hash, listener, Some(covered), seg)
                 }
                 // Nobody listens any more: the answer of a connection that is over, as for any other segment.
                 None => self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn),
@@ -309,7 +317,7 @@ impl Host {
             Header { seq: record.snd_nxt, ack: record.rcv_nxt, flags: Flags::ACK, ..Header::default() };
         header.wnd = record.wnd;
         header.options.timestamp = record.ts_recent.map(|ecr| Timestamp {
-            val: millis32(now).wrapping_add(self.numbers.timestamp_offset(key)),
+            val: millis32(now).wrapping_add(self.numbers.of(key).timestamp_offset),
             ecr,
         });
         self.reply(*key, record.interface, header, State::TimeWait);
@@ -318,13 +326,12 @@ impl Host {
     // ---- the covered record ----
 
     /// A half-open connection takes the tuple over; the record waits underneath.
-    pub(super) fn cover(&mut self, key: &Key, found: Found, half_open: u32) {
+    pub(super) fn cover(&mut self, key: &Key, hash: u64, found: Found, half_open: u32) {
         match found {
             Found::TimeWait4(index) => self.time_wait_4.cover(index),
             Found::TimeWait6(index) => self.time_wait_6.cover(index),
             _ => return,
         }
-        let hash = self.demux.hash(key);
         self.hand_over(hash, found, Found::HalfOpen(half_open));
         self.covered.insert(*key, found.pack());
     }

@@ -3,9 +3,11 @@
 use super::identification::Identification;
 use super::slice;
 use crate::wire::ip::{IPV6_FRAGMENT_LEN, IpRepr, PROTOCOL_IPV6_FRAGMENT, emit_header, emit_with_flags};
-use crate::{Checksum, InterfaceId, Secret, Transmit};
+use crate::{HeaderBytes, InterfaceId, Secret, Transmit};
 use alloc::collections::VecDeque;
+use arrayvec::ArrayVec;
 use bytes::Bytes;
+use core::ops::Range;
 
 /// Most packets that wait; the rest is refused, not queued.
 const PACKETS_MAX: usize = 512;
@@ -20,10 +22,27 @@ const PACKETS_KEPT: usize = 32;
 const V4_MORE: u16 = 0x2000;
 const V6_MORE: u16 = 1;
 
+/// Most octets of headers: IP with a fragment header, and the transport's 64.
+const HEADERS: usize = 128;
+
+/// A packet that waits, checksums complete. Smaller than a [`Transmit`], because many may wait.
+#[derive(Clone, Debug, Default)]
+struct Packet {
+    interface: InterfaceId,
+    header: ArrayVec<u8, HEADERS>,
+    text: Bytes,
+}
+
+impl Packet {
+    fn len(&self) -> usize {
+        self.header.len() + self.text.len()
+    }
+}
+
 /// A bounded queue of packets to send, first in, first out.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    queue: VecDeque<Transmit>,
+    queue: VecDeque<Packet>,
     octets: usize,
     identification: Identification,
 }
@@ -45,13 +64,19 @@ impl Outbox {
         self.queue.len()
     }
 
-    /// Queues a frame as it is; false when there is no room.
-    pub(crate) fn push(&mut self, transmit: Transmit) -> bool {
+    /// Queues a packet of nothing; false when there is no room.
+    #[cfg(test)]
+    pub(crate) fn push_empty(&mut self, interface: InterfaceId) -> bool {
+        self.push(Packet { interface, ..Packet::default() })
+    }
+
+    /// Queues a packet; false when there is no room.
+    fn push(&mut self, packet: Packet) -> bool {
         if !self.has_room(1) {
             return false;
         }
-        self.octets += transmit.len();
-        self.queue.push_back(transmit);
+        self.octets += packet.len();
+        self.queue.push_back(packet);
         true
     }
 
@@ -59,7 +84,12 @@ impl Outbox {
     pub(crate) fn pop(&mut self, out: &mut Transmit) -> bool {
         let Some(oldest) = self.queue.pop_front() else { return false };
         self.octets = self.octets.saturating_sub(oldest.len());
-        *out = oldest;
+        out.clear();
+        out.interface = oldest.interface;
+        out.header.extend(oldest.header);
+        if !oldest.text.is_empty() {
+            out.text.push(oldest.text);
+        }
         if self.queue.is_empty() && self.queue.capacity() > PACKETS_KEPT {
             self.queue.shrink_to(PACKETS_KEPT);
         }
@@ -83,10 +113,9 @@ impl Outbox {
         let [_, _, high, low] = number.to_be_bytes();
         let repr = IpRepr { payload_len, identification: u16::from_be_bytes([high, low]), ..*repr };
         if repr.header_len() + payload_len <= usize::from(mtu) {
-            let mut whole = Transmit { interface, ..Transmit::default() };
-            emit_header(&repr, &mut whole.header);
-            fill(&mut whole, transport, text, 0, payload_len);
-            return self.push(whole);
+            let mut header = HeaderBytes::new();
+            emit_header(&repr, &mut header);
+            return self.push(packet(interface, &header, transport, text, 0..payload_len));
         }
         let room = usize::from(mtu).saturating_sub(repr.header_len() + fragment_header_len(&repr));
         let step = (room & !7).max(8);
@@ -95,9 +124,9 @@ impl Outbox {
         }
         for start in (0..payload_len).step_by(step) {
             let end = payload_len.min(start + step);
-            let mut fragment = Transmit { interface, ..Transmit::default() };
-            emit_fragment(&repr, number, start..end, &mut fragment);
-            fill(&mut fragment, transport, text, start, end);
+            let mut header = HeaderBytes::new();
+            emit_fragment(&repr, number, start..end, &mut header);
+            let fragment = packet(interface, &header, transport, text, start..end);
             self.octets += fragment.len();
             self.queue.push_back(fragment);
         }
@@ -115,34 +144,32 @@ const fn fragment_header_len(repr: &IpRepr) -> usize {
 
 /// Writes the headers of the fragment that carries the octets `part` of the payload of `whole` (RFC 791 §2.3,
 /// RFC 8200 §4.5).
-fn emit_fragment(whole: &IpRepr, number: u32, part: core::ops::Range<usize>, out: &mut Transmit) {
+fn emit_fragment(whole: &IpRepr, number: u32, part: Range<usize>, out: &mut HeaderBytes) {
     let more = part.end < whole.payload_len;
     let offset = u16::try_from(part.start).unwrap_or(0); // a payload has at most 65,535 octets
     if whole.source.is_ipv4() {
         let repr = IpRepr { payload_len: part.len(), ..*whole };
-        emit_with_flags(&repr, offset >> 3 | if more { V4_MORE } else { 0 }, &mut out.header);
+        emit_with_flags(&repr, offset >> 3 | if more { V4_MORE } else { 0 }, out);
         return;
     }
     let payload_len = IPV6_FRAGMENT_LEN + part.len();
-    emit_header(&IpRepr { payload_len, protocol: PROTOCOL_IPV6_FRAGMENT, ..*whole }, &mut out.header);
+    emit_header(&IpRepr { payload_len, protocol: PROTOCOL_IPV6_FRAGMENT, ..*whole }, out);
     let [o0, o1] = (offset | if more { V6_MORE } else { 0 }).to_be_bytes();
     let [n0, n1, n2, n3] = number.to_be_bytes();
     let header = [whole.protocol, 0, o0, o1, n0, n1, n2, n3];
-    let written = out.header.try_extend_from_slice(&header);
+    let written = out.try_extend_from_slice(&header);
     debug_assert!(written.is_ok(), "no room for a fragment header");
 }
 
-/// Puts the octets `start..end` of header and text behind the IP header.
-fn fill(out: &mut Transmit, transport: &[u8], text: &Bytes, start: usize, end: usize) {
+/// The octets `part` of transport header and text behind the IP header `ip`.
+fn packet(interface: InterfaceId, ip: &[u8], transport: &[u8], text: &Bytes, part: Range<usize>) -> Packet {
     let split = transport.len();
-    let header = transport.get(start..end.min(split)).unwrap_or_default();
-    let written = out.header.try_extend_from_slice(header);
+    let transport = transport.get(part.start..part.end.min(split)).unwrap_or_default();
+    let mut header = ArrayVec::new();
+    let written = header.try_extend_from_slice(ip).and_then(|()| header.try_extend_from_slice(transport));
     debug_assert!(written.is_ok(), "no room for a transport header");
-    let text = slice(text, start.saturating_sub(split)..end.saturating_sub(split));
-    if !text.is_empty() {
-        out.text.push(text);
-    }
-    out.checksum = Checksum::Unknown;
+    let text = slice(text, part.start.saturating_sub(split)..part.end.saturating_sub(split));
+    Packet { interface, header, text }
 }
 
 #[cfg(test)]
@@ -223,7 +250,7 @@ mod tests {
     fn packets_leave_in_the_order_they_came() {
         let mut outbox = outbox();
         for n in 0..5 {
-            assert!(outbox.push(Transmit { interface: InterfaceId(n), ..Transmit::default() }));
+            assert!(outbox.push_empty(InterfaceId(n)));
         }
         let mut out = Transmit::default();
         for n in 0..5 {
@@ -243,7 +270,7 @@ mod tests {
         }
         let per_packet = 60_000usize.div_ceil(1232);
         assert_eq!((sent, outbox.len()), (PACKETS_MAX / per_packet, PACKETS_MAX / per_packet * per_packet));
-        while outbox.push(Transmit::default()) {}
+        while outbox.push_empty(InterfaceId(0)) {}
         assert_eq!(outbox.len(), PACKETS_MAX);
         assert_eq!(drain(&mut outbox).len(), PACKETS_MAX);
         assert!(outbox.queue.capacity() <= PACKETS_KEPT);

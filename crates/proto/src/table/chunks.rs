@@ -1,24 +1,24 @@
-//! A growing array in pages. A page that is full never moves again.
+//! A growing array in pages. A page never moves.
 
+use super::growth::Growth;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Values under consecutive `u32` indices, stored in pages of `2^SHIFT`.
+/// Values under consecutive `u32` indices, stored in pages of `N`, a power of two.
 ///
-/// Only the first page grows in steps, so that a small host stays small; every later page is allocated whole. Nothing
-/// but the list of pages (24 octets a page) is ever copied when a large array grows.
+/// A page is allocated whole and filled with vacant values when the first of it is needed. Nothing but the list of pages
+/// (8 octets a page) is ever copied when a large array grows.
 #[derive(Clone, Debug)]
-pub(crate) struct Chunks<T, const SHIFT: u32> {
-    pages: Vec<Vec<T>>,
+pub(crate) struct Chunks<T, const N: usize> {
+    pages: Vec<Box<[T; N]>>,
     len: u32,
+    growth: Growth,
 }
 
-impl<T, const SHIFT: u32> Chunks<T, SHIFT> {
-    const PAGE: usize = 1 << SHIFT;
-    /// What the first page starts with.
-    const FIRST: usize = 4;
-
+impl<T, const N: usize> Chunks<T, N> {
     pub(crate) const fn new() -> Self {
-        Self { pages: Vec::new(), len: 0 }
+        const { assert!(N.is_power_of_two()) };
+        Self { pages: Vec::new(), len: 0, growth: Growth { entries_moved: 0, octets_initialised: 0 } }
     }
 
     #[cfg(test)]
@@ -26,39 +26,66 @@ impl<T, const SHIFT: u32> Chunks<T, SHIFT> {
         self.len
     }
 
-    /// Appends a value; gives it back when every index below `u32::MAX - 1` is taken (the rest mark ends of lists).
-    pub(crate) fn push(&mut self, value: T) -> Result<u32, T> {
+    /// What growing has cost so far.
+    pub(crate) const fn growth(&self) -> Growth {
+        self.growth
+    }
+
+    /// Appends a value; gives it back when every index is taken but some that mark ends of lists.
+    /// `vacant` makes what a new page is filled with.
+    #[inline]
+    pub(crate) fn push(&mut self, value: T, vacant: impl FnMut() -> T) -> Result<u32, T> {
         let index = self.len;
-        if index >= u32::MAX - 1 {
+        if index as usize & (N - 1) == 0 && !self.grow(vacant) {
             return Err(value);
         }
-        let at = (index >> SHIFT) as usize;
-        if at == self.pages.len() {
-            self.pages.push(Vec::new());
-        }
-        let Some(page) = self.pages.get_mut(at) else { return Err(value) };
-        if page.len() == page.capacity() {
-            let room = Self::PAGE - page.len();
-            page.reserve_exact(if at == 0 { page.len().max(Self::FIRST).min(room) } else { room });
-        }
-        page.push(value);
+        let Some(slot) = self.slot(index) else { return Err(value) };
+        *slot = value;
         self.len += 1;
         Ok(index)
     }
 
-    pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        self.pages.get((index >> SHIFT) as usize)?.get(index as usize & (Self::PAGE - 1))
+    /// Adds a page, unless there are as many as there may be.
+    #[cold]
+    fn grow(&mut self, mut vacant: impl FnMut() -> T) -> bool {
+        if self.len >= END {
+            return false;
+        }
+        if self.pages.len() == self.pages.capacity() {
+            self.growth.octets(size_of_val(self.pages.as_slice()));
+        }
+        self.growth.octets(size_of::<[T; N]>());
+        let page: Box<[T]> = core::iter::repeat_with(&mut vacant).take(N).collect();
+        let page = page.try_into().ok();
+        self.pages.extend(page);
+        true
     }
 
+    #[inline]
+    fn slot(&mut self, index: u32) -> Option<&mut T> {
+        self.pages.get_mut(index as usize / N)?.get_mut(index as usize % N)
+    }
+
+    /// The value under an index; a vacant one under many that were never given out.
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+        self.pages.get(index as usize / N)?.get(index as usize % N)
+    }
+
+    /// As [`Self::get`], to change it.
+    #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.pages.get_mut((index >> SHIFT) as usize)?.get_mut(index as usize & (Self::PAGE - 1))
+        self.slot(index)
     }
 
     /// All values, by index.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..).zip(self.pages.iter().flatten())
+        (0..self.len).zip(self.pages.iter().flat_map(|page| page.iter()))
     }
 }
+
+/// No page begins at this index or above, so that there is none for the indices that mark ends of lists.
+const END: u32 = u32::MAX - (1 << 16);
 
 #[cfg(test)]
 mod tests {
@@ -66,29 +93,30 @@ mod tests {
 
     #[test]
     fn values_keep_their_index_across_pages() {
-        let mut chunks: Chunks<u32, 3> = Chunks::new();
+        let mut chunks: Chunks<u32, 8> = Chunks::new();
         for n in 0..100 {
-            assert_eq!(chunks.push(n * 7), Ok(n));
+            assert_eq!(chunks.push(n * 7, || 0), Ok(n));
         }
         for n in 0..100 {
             assert_eq!(chunks.get(n), Some(&(n * 7)));
         }
-        assert_eq!(chunks.get(100), None);
+        assert_eq!(chunks.get(1_000), None);
         assert_eq!(chunks.len(), 100);
+        assert_eq!(chunks.iter().count(), 100);
         assert!(chunks.iter().all(|(n, value)| *value == n * 7));
     }
 
     #[test]
-    fn full_pages_never_move_and_later_pages_are_allocated_whole() {
-        let mut chunks: Chunks<u32, 3> = Chunks::new();
-        for n in 0..8 {
-            chunks.push(n).unwrap();
-        }
+    fn pages_never_move_and_growth_is_counted() {
+        let mut chunks: Chunks<u32, 8> = Chunks::new();
+        chunks.push(0, || 0).unwrap();
+        assert_eq!(chunks.growth().octets_initialised, 32);
         let first: *const u32 = chunks.get(0).unwrap();
-        for n in 8..1000 {
-            chunks.push(n).unwrap();
+        for n in 1..1_000 {
+            chunks.push(n, || 0).unwrap();
         }
         assert_eq!(first, core::ptr::from_ref(chunks.get(0).unwrap()));
-        assert!(chunks.pages.iter().all(|page| page.capacity() == 8));
+        // 125 pages, and the list of them copied at 4, 8, 16, 32 and 64.
+        assert_eq!(chunks.growth().octets_initialised, 125 * 32 + 124 * 8);
     }
 }

@@ -5,10 +5,12 @@
 //! | `chunks` | a growing array in pages that never move |
 //! | `slab` | values under an index and a generation |
 //! | `wheel` | timers, re-armed lazily, in exact order |
-//! | `index` | 64-bit hash to a `u32` reference |
+//! | `index` | 64-bit hash to a `u32` reference, in blocks that grow one by one |
+//! | `growth` | what growing has cost |
 //! | `rate_limit` | a token bucket in integer arithmetic |
 
 pub(crate) mod chunks;
+pub(crate) mod growth;
 pub(crate) mod index;
 pub(crate) mod rate_limit;
 pub(crate) mod slab;

@@ -2,31 +2,28 @@
 
 use super::NIL;
 use super::chunks::Chunks;
+use super::growth::Growth;
 
-/// Pages of 128 slots.
-const PAGE_SHIFT: u32 = 7;
+/// Slots of a page.
+const PAGE: usize = 64;
 
 /// Holds values under a `u32` index. An index is used again after its value was removed; the generation tells the
 /// tenants apart.
 #[derive(Clone, Debug)]
 pub(crate) struct Slab<T> {
-    slots: Chunks<Slot<T>, PAGE_SHIFT>,
+    slots: Chunks<Slot<T>, PAGE>,
     /// The slot to use next: the one that was freed last.
     free: u32,
     len: u32,
 }
 
+/// Eight octets more than the value, if the value has a niche for nothing.
 #[derive(Clone, Debug)]
 struct Slot<T> {
     generation: u32,
-    tenant: Tenant<T>,
-}
-
-#[derive(Clone, Debug)]
-enum Tenant<T> {
-    /// Nobody; the next free slot.
-    Free(u32),
-    Value(T),
+    /// While nobody is here the next free slot.
+    next: u32,
+    tenant: Option<T>,
 }
 
 impl<T> Default for Slab<T> {
@@ -41,6 +38,7 @@ impl<T> Slab<T> {
     }
 
     /// How many values there are.
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.len as usize
     }
@@ -50,19 +48,30 @@ impl<T> Slab<T> {
         self.len == 0
     }
 
-    /// Stores a value; its index and generation. Past `u32::MAX - 1` values it is dropped and the index names nothing;
-    /// hosts have bounds far below.
+    /// What growing has cost so far.
+    pub(crate) const fn growth(&self) -> Growth {
+        self.slots.growth()
+    }
+
+    /// Stores a value; its index and generation. Past some 2^32 values it is dropped and the index names nothing; hosts
+    /// have bounds far below.
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> (u32, u32) {
         let index = self.free;
-        if let Some(slot) = self.slots.get_mut(index)
-            && let Tenant::Free(next) = slot.tenant
-        {
-            self.free = next;
-            slot.tenant = Tenant::Value(value);
+        // There is no page as far out as NIL.
+        if let Some(slot) = self.slots.get_mut(index) {
+            self.free = slot.next;
+            slot.tenant = Some(value);
             self.len += 1;
             return (index, slot.generation);
         }
-        match self.slots.push(Slot { generation: 0, tenant: Tenant::Value(value) }) {
+        self.insert_growing(value)
+    }
+
+    #[cold]
+    fn insert_growing(&mut self, value: T) -> (u32, u32) {
+        let slot = |tenant| Slot { generation: 0, next: NIL, tenant };
+        match self.slots.push(slot(Some(value)), || slot(None)) {
             Ok(index) => {
                 self.len += 1;
                 (index, 0)
@@ -71,72 +80,74 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The value at `index`.
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        match &self.slots.get(index)?.tenant {
-            Tenant::Value(value) => Some(value),
-            Tenant::Free(_) => None,
-        }
+        self.slots.get(index)?.tenant.as_ref()
     }
 
+    /// As [`Self::get`], to change it.
+    #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        match &mut self.slots.get_mut(index)?.tenant {
-            Tenant::Value(value) => Some(value),
-            Tenant::Free(_) => None,
-        }
+        self.slots.get_mut(index)?.tenant.as_mut()
     }
 
     /// The value at `index`, unless the slot has changed hands since `generation`.
+    #[inline]
     pub(crate) fn get_checked(&self, index: u32, generation: u32) -> Option<&T> {
         match self.slots.get(index)? {
-            Slot { generation: now, tenant: Tenant::Value(value) } if *now == generation => Some(value),
+            Slot { generation: now, tenant: Some(value), .. } if *now == generation => Some(value),
             _ => None,
         }
     }
 
     /// As [`Self::get_checked`], to change it.
+    #[inline]
     pub(crate) fn get_checked_mut(&mut self, index: u32, generation: u32) -> Option<&mut T> {
         match self.slots.get_mut(index)? {
-            Slot { generation: now, tenant: Tenant::Value(value) } if *now == generation => Some(value),
+            Slot { generation: now, tenant: Some(value), .. } if *now == generation => Some(value),
             _ => None,
         }
     }
 
     /// The value at `index` and its generation.
+    #[inline]
     pub(crate) fn entry_mut(&mut self, index: u32) -> Option<(u32, &mut T)> {
-        match self.slots.get_mut(index)? {
-            Slot { generation, tenant: Tenant::Value(value) } => Some((*generation, value)),
-            _ => None,
-        }
+        let slot = self.slots.get_mut(index)?;
+        Some((slot.generation, slot.tenant.as_mut()?))
     }
 
     /// The generation of the value at `index`.
+    #[inline]
     pub(crate) fn generation(&self, index: u32) -> Option<u32> {
         let slot = self.slots.get(index)?;
-        matches!(slot.tenant, Tenant::Value(_)).then_some(slot.generation)
+        slot.tenant.is_some().then_some(slot.generation)
+    }
+
+    /// Reads a word of the slot, so that the slot is in the cache when its value is needed. Call it for a whole batch
+    /// before the first use: then the misses overlap. The word means nothing; use the sum of them for something, lest the
+    /// compiler leaves the reads out. Any `index` will do.
+    #[allow(dead_code, reason = "until the host works in batches")]
+    #[inline]
+    pub(crate) fn touch(&self, index: u32) -> u32 {
+        self.slots.get(index).map_or(0, |slot| slot.generation)
     }
 
     /// Takes the value out. From now on its index and generation name nothing.
+    #[inline]
     pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
         let slot = self.slots.get_mut(index)?;
-        if matches!(slot.tenant, Tenant::Free(_)) {
-            return None;
-        }
-        let tenant = core::mem::replace(&mut slot.tenant, Tenant::Free(self.free));
+        let value = slot.tenant.take()?;
         slot.generation = slot.generation.wrapping_add(1);
+        slot.next = self.free;
         self.free = index;
         self.len -= 1;
-        match tenant {
-            Tenant::Value(value) => Some(value),
-            Tenant::Free(_) => None,
-        }
+        Some(value)
     }
 
     /// All values with their indices, by index.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.slots.iter().filter_map(|(index, slot)| match &slot.tenant {
-            Tenant::Value(value) => Some((index, value)),
-            Tenant::Free(_) => None,
-        })
+        self.slots.iter().filter_map(|(index, slot)| Some((index, slot.tenant.as_ref()?)))
     }
 }
 

@@ -1,47 +1,51 @@
 //! Timers: a hierarchical wheel that keeps nanoseconds.
 //!
-//! Eleven levels of 64 slots cover the whole clock. An entry lies at the level of the highest group of six bits in
-//! which its deadline differs from `elapsed`, the deadline that came due last. So everything at a lower level is
-//! earlier than everything at a higher one, a slot of level 0 is a single nanosecond, and entries come out in exact
-//! order without ever being compared. An entry moves down at most ten levels in its life, in practice three or four,
-//! and always with its whole slot.
+//! Eight levels of 256 slots cover the whole clock. An entry lies at the level of the highest octet in which its deadline
+//! differs from `elapsed`, an instant that no entry lies before. So everything at a lower level is earlier than everything
+//! at a higher one, within a level an earlier slot is earlier, and a slot of level 0 is a single nanosecond.
+//!
+//! A slot of few entries is searched for the earliest. One of many is spread over the lower levels first, with `elapsed`
+//! moved into it. So entries come out in exact order, and one moves down once or twice in its life.
 //!
 //! Nothing is ever cancelled: a connection keeps one entry and, when it comes due too early, arms it again.
 
 use super::NIL;
 use super::chunks::Chunks;
+use super::growth::Growth;
 use crate::time::Instant;
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-/// Six bits a level.
-const BITS: u32 = 6;
+/// Eight bits a level.
+const BITS: u32 = 8;
 const SLOTS: usize = 1 << BITS;
-/// Pages of 512 nodes, 8 KiB.
-const PAGE_SHIFT: u32 = 9;
+/// 64-bit words that hold one bit for each slot.
+const WORDS: usize = 8 * SLOTS / 64;
+/// Nodes of a page: 4 KiB.
+const PAGE: usize = 256;
+/// Slots of so many entries are searched rather than spread.
+const FEW: u32 = 4;
 
 /// Entries of a `u32` key with a deadline, popped in order of deadline, then of insertion.
 #[derive(Clone, Debug)]
 pub(crate) struct Wheel {
-    levels: Vec<Level>,
-    nodes: Chunks<Node, PAGE_SHIFT>,
+    /// The slots of the levels that were ever used, from the lowest.
+    slots: Vec<Slot>,
+    /// One bit for each slot that holds something, and one for each of these words that is not zero.
+    occupied: [u64; WORDS],
+    words: u32,
+    nodes: Chunks<Node, PAGE>,
     free: u32,
-    /// No entry in `levels` is due before this; it never lies after the present.
+    len: u32,
+    /// No entry in `slots` is due before this; it never lies after the present.
     elapsed: u64,
     /// The earliest deadline of all; `u64::MAX` without entries.
     next: u64,
     /// Entries armed for a time before `elapsed`: deadline, order of arrival, key. Rare.
     overdue: BinaryHeap<Reverse<(u64, u64, u32)>>,
     overdue_count: u64,
-    len: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Level {
-    /// One bit for each slot that holds something.
-    occupied: u64,
-    slots: [Slot; SLOTS],
+    growth: Growth,
 }
 
 /// A queue of nodes and its earliest deadline. The list is a ring: the last one links to the first.
@@ -49,6 +53,7 @@ struct Level {
 struct Slot {
     earliest: u64,
     last: u32,
+    count: u32,
 }
 
 /// 16 octets an entry.
@@ -59,7 +64,7 @@ struct Node {
     next: u32,
 }
 
-const EMPTY: Slot = Slot { earliest: u64::MAX, last: NIL };
+const EMPTY: Slot = Slot { earliest: u64::MAX, last: NIL, count: 0 };
 
 impl Default for Wheel {
     fn default() -> Self {
@@ -70,14 +75,17 @@ impl Default for Wheel {
 impl Wheel {
     pub(crate) const fn new() -> Self {
         Self {
-            levels: Vec::new(),
+            slots: Vec::new(),
+            occupied: [0; WORDS],
+            words: 0,
             nodes: Chunks::new(),
             free: NIL,
+            len: 0,
             elapsed: 0,
             next: u64::MAX,
             overdue: BinaryHeap::new(),
             overdue_count: 0,
-            len: 0,
+            growth: Growth { entries_moved: 0, octets_initialised: 0 },
         }
     }
 
@@ -87,264 +95,245 @@ impl Wheel {
         self.len as usize
     }
 
+    /// What growing has cost so far.
+    pub(crate) fn growth(&self) -> Growth {
+        let mut growth = self.growth;
+        growth += self.nodes.growth();
+        growth
+    }
+
     /// The earliest deadline, to the nanosecond.
+    #[inline]
     pub(crate) const fn next_at(&self) -> Option<Instant> {
         if self.len == 0 { None } else { Some(Instant::from_nanos(self.next)) }
     }
 
+    /// The earliest deadline; the end of time when there is none.
+    #[allow(dead_code, reason = "until the host works in batches")]
+    #[inline]
+    pub(crate) const fn next_or_never(&self) -> Instant {
+        Instant::from_nanos(self.next)
+    }
+
     /// Adds an entry. A key may have several: whoever pops one checks whether it still means something.
+    #[inline]
     pub(crate) fn arm(&mut self, key: u32, at: Instant) {
         let at = at.as_nanos();
-        if at < self.elapsed {
-            self.overdue.push(Reverse((at, self.overdue_count, key)));
-            self.overdue_count += 1;
-        } else {
-            let Some(node) = self.new_node(Node { at, key, next: NIL }) else { return };
-            self.append(node, at);
+        let number = slot_of(at, self.elapsed);
+        let index = self.free;
+        match self.nodes.get(index) {
+            Some(node) if at >= self.elapsed && number < self.slots.len() => self.free = node.next,
+            _ => return self.arm_rarely(key, at),
         }
+        self.file(number, index, key, at);
+        self.len += 1;
+        self.next = self.next.min(at);
+    }
+
+    /// As [`Self::arm`], where something must grow first or the deadline is past.
+    #[cold]
+    #[inline(never)]
+    fn arm_rarely(&mut self, key: u32, at: u64) {
+        if at < self.elapsed {
+            return self.arm_overdue(key, at);
+        }
+        let number = slot_of(at, self.elapsed);
+        if number >= self.slots.len() {
+            self.add_levels(number);
+        }
+        let vacant = || Node { at: 0, key: 0, next: NIL };
+        let index = match self.nodes.get(self.free) {
+            Some(node) => core::mem::replace(&mut self.free, node.next),
+            None => match self.nodes.push(vacant(), vacant) {
+                Ok(index) => index,
+                Err(_) => return,
+            },
+        };
+        self.file(number, index, key, at);
+        self.len += 1;
+        self.next = self.next.min(at);
+    }
+
+    fn arm_overdue(&mut self, key: u32, at: u64) {
+        if self.overdue.len() == self.overdue.capacity() {
+            self.growth.octets(size_of_val(self.overdue.as_slice()));
+        }
+        self.overdue.push(Reverse((at, self.overdue_count, key)));
+        self.overdue_count += 1;
         self.len += 1;
         self.next = self.next.min(at);
     }
 
     /// The next entry that is due at `now`, with the deadline it was armed for. Call until there is none.
+    #[inline]
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(u32, Instant)> {
-        if now.as_nanos() < self.next || self.len == 0 {
+        if now.as_nanos() < self.next {
             return None;
         }
-        let (key, at) = match self.overdue.pop() {
-            Some(Reverse((at, _, key))) => (key, at),
-            None => self.pop_first()?,
-        };
+        self.pop_next()
+    }
+
+    /// The next entry, due or not.
+    fn pop_next(&mut self) -> Option<(u32, Instant)> {
+        if !self.overdue.is_empty() {
+            return self.pop_overdue();
+        }
+        let number = self.first_slot();
+        let slot = *self.slots.get(number)?;
+        if slot.count > 1 {
+            return self.pop_of_several(number, slot);
+        }
+        self.elapsed = slot.earliest;
+        self.clear(number);
+        self.popped(slot.last, slot.earliest)
+    }
+
+    #[cold]
+    fn pop_overdue(&mut self) -> Option<(u32, Instant)> {
+        let Reverse((at, _, key)) = self.overdue.pop()?;
         self.len -= 1;
-        self.next = self.earliest();
+        self.next = match self.overdue.peek() {
+            Some(Reverse((next, ..))) => *next,
+            None => self.earliest(),
+        };
         Some((key, Instant::from_nanos(at)))
     }
 
-    /// Takes the first entry out of the levels.
-    fn pop_first(&mut self) -> Option<(u32, u64)> {
-        let (mut level, mut slot) = self.first_slot()?;
-        let mut last = self.last_of(level, slot)?;
-        let mut first = self.nodes.get(last)?.next;
-        if level > 0 && first != last {
-            // The first entry decides how far time has come; seen from there it lies at level 0.
-            self.elapsed = self.levels.get(level)?.slots.get(slot)?.earliest;
-            self.spread(level, slot);
-            (level, slot) = (0, slot_at(self.elapsed, 0));
-            last = self.last_of(level, slot)?;
-            first = self.nodes.get(last)?.next;
+    #[inline(never)]
+    fn pop_of_several(&mut self, mut number: usize, mut slot: Slot) -> Option<(u32, Instant)> {
+        if slot.count > FEW && number >= SLOTS {
+            self.spread(number, slot);
+            // Its first entry decided how far time has come, and lies at level 0 now.
+            number = self.first_slot();
+            slot = *self.slots.get(number)?;
         }
-        let node = *self.nodes.get(first)?;
-        self.elapsed = node.at;
-        if first == last {
-            self.clear(level, slot);
-        } else {
-            self.nodes.get_mut(last)?.next = node.next;
-        }
-        self.release(first);
-        Some((node.key, node.at))
+        let index = self.unlink_earliest(number, slot)?;
+        self.popped(index, slot.earliest)
     }
 
-    fn last_of(&self, level: usize, slot: usize) -> Option<u32> {
-        Some(self.levels.get(level)?.slots.get(slot)?.last)
+    /// A node was taken out of its list: frees it.
+    #[inline]
+    fn popped(&mut self, index: u32, at: u64) -> Option<(u32, Instant)> {
+        self.len -= 1;
+        self.next = self.earliest();
+        let node = self.nodes.get_mut(index)?;
+        node.next = self.free;
+        self.free = index;
+        Some((node.key, Instant::from_nanos(at)))
     }
 
-    /// The first occupied slot of the lowest occupied level.
-    fn first_slot(&self) -> Option<(usize, usize)> {
-        let (level, found) = self.levels.iter().enumerate().find(|(_, level)| level.occupied != 0)?;
-        Some((level, found.occupied.trailing_zeros() as usize))
+    /// The first slot that holds something; past the last one when there is none.
+    #[inline]
+    fn first_slot(&self) -> usize {
+        let word = self.words.trailing_zeros() as usize;
+        self.occupied.get(word).map_or(usize::MAX, |bits| word * 64 + bits.trailing_zeros() as usize)
     }
 
+    #[inline]
     fn earliest(&self) -> u64 {
-        if let Some(Reverse((at, _, _))) = self.overdue.peek() {
-            return *at;
+        self.slots.get(self.first_slot()).map_or(u64::MAX, |slot| slot.earliest)
+    }
+
+    /// Takes the earliest node out of a slot: the first of those with the earliest deadline.
+    #[inline]
+    fn unlink_earliest(&mut self, number: usize, slot: Slot) -> Option<u32> {
+        if slot.count == 1 {
+            self.clear(number);
+            return Some(slot.last);
         }
-        self.first_slot()
-            .and_then(|(level, slot)| self.levels.get(level)?.slots.get(slot))
-            .map_or(u64::MAX, |slot| slot.earliest)
+        let (mut before, mut second) = (slot.last, slot.earliest);
+        // At level 0 they are all the same.
+        if number >= SLOTS {
+            second = u64::MAX;
+            let mut found = false;
+            let mut previous = slot.last;
+            let mut index = self.nodes.get(previous)?.next;
+            for _ in 0..slot.count {
+                let node = self.nodes.get(index)?;
+                if node.at == slot.earliest && !found {
+                    found = true;
+                    before = previous;
+                } else {
+                    second = second.min(node.at);
+                }
+                previous = index;
+                index = node.next;
+            }
+        }
+        let index = self.nodes.get(before)?.next;
+        let after = self.nodes.get(index)?.next;
+        self.nodes.get_mut(before)?.next = after;
+        let last = if index == slot.last { before } else { slot.last };
+        *self.slots.get_mut(number)? = Slot { earliest: second, last, count: slot.count - 1 };
+        Some(index)
     }
 
     /// Empties a slot and files its nodes again, in their order.
-    fn spread(&mut self, level: usize, slot: usize) {
-        let last = self.clear(level, slot);
-        let Some(mut index) = self.nodes.get(last).map(|node| node.next) else { return };
-        while let Some(&Node { at, next, .. }) = self.nodes.get(index) {
-            self.append(index, at);
-            if index == last {
-                break;
-            }
+    fn spread(&mut self, number: usize, slot: Slot) {
+        self.elapsed = slot.earliest;
+        self.clear(number);
+        let Some(mut index) = self.nodes.get(slot.last).map(|node| node.next) else { return };
+        for _ in 0..slot.count {
+            let Some(&Node { at, key, next }) = self.nodes.get(index) else { return };
+            // The lower levels are there already.
+            self.file(slot_of(at, self.elapsed), index, key, at);
             index = next;
         }
     }
 
-    /// Forgets a slot's list; its last node.
-    fn clear(&mut self, level: usize, slot: usize) -> u32 {
-        let Some(level) = self.levels.get_mut(level) else { return NIL };
-        level.occupied &= !(1 << slot);
-        level.slots.get_mut(slot).map_or(NIL, |slot| core::mem::replace(slot, EMPTY).last)
+    /// Forgets a slot's list.
+    #[inline]
+    fn clear(&mut self, number: usize) {
+        if let Some(slot) = self.slots.get_mut(number) {
+            *slot = EMPTY;
+        }
+        if let Some(bits) = self.occupied.get_mut(number / 64) {
+            *bits &= !(1 << (number % 64));
+            if *bits == 0 {
+                self.words &= !(1 << (number / 64));
+            }
+        }
     }
 
-    /// Puts a node at the end of the slot where its deadline belongs.
-    fn append(&mut self, index: u32, at: u64) {
-        let height = level_of(at ^ self.elapsed);
-        if height >= self.levels.len() {
-            self.levels.resize(height + 1, Level { occupied: 0, slots: [EMPTY; SLOTS] });
-        }
-        let at_slot = slot_at(at, height);
-        let Some(level) = self.levels.get_mut(height) else { return };
-        let Some(slot) = level.slots.get_mut(at_slot) else { return };
-        level.occupied |= 1 << at_slot;
+    /// Writes a node and puts it at the end of a slot.
+    #[inline]
+    fn file(&mut self, number: usize, index: u32, key: u32, at: u64) {
+        let Some(slot) = self.slots.get_mut(number) else { return };
         slot.earliest = slot.earliest.min(at);
+        slot.count += 1;
         let last = core::mem::replace(&mut slot.last, index);
-        let first = match self.nodes.get_mut(last) {
+        let next = match self.nodes.get_mut(last) {
             Some(node) => core::mem::replace(&mut node.next, index),
-            None => index,
+            None => {
+                if let Some(bits) = self.occupied.get_mut(number / 64) {
+                    *bits |= 1 << (number % 64);
+                    self.words |= 1 << (number / 64);
+                }
+                index
+            }
         };
         if let Some(node) = self.nodes.get_mut(index) {
-            node.next = first;
+            *node = Node { at, key, next };
         }
     }
 
-    fn new_node(&mut self, node: Node) -> Option<u32> {
-        let index = self.free;
-        match self.nodes.get_mut(index) {
-            Some(free) => {
-                self.free = core::mem::replace(free, node).next;
-                Some(index)
-            }
-            None => self.nodes.push(node).ok(),
-        }
-    }
-
-    fn release(&mut self, index: u32) {
-        if let Some(node) = self.nodes.get_mut(index) {
-            node.next = self.free;
-            self.free = index;
-        }
+    /// Prepares the slots of every level up to that of slot `number`.
+    fn add_levels(&mut self, number: usize) {
+        let count = (number / SLOTS + 1) * SLOTS;
+        self.growth.octets(count * size_of::<Slot>());
+        self.slots.resize(count, EMPTY);
     }
 }
 
-/// The level of the highest bit that is set.
-const fn level_of(difference: u64) -> usize {
-    ((63 - (difference | 1).leading_zeros()) / BITS) as usize
-}
-
-/// The slot of a deadline at a level.
-const fn slot_at(at: u64, level: usize) -> usize {
-    // Six bits fit any usize.
-    #[expect(clippy::cast_possible_truncation, reason = "masked to six bits")]
-    let slot = (at >> (BITS as usize * level)) as usize & (SLOTS - 1);
-    slot
+/// The slot of a deadline, seen from `elapsed`.
+#[inline]
+const fn slot_of(at: u64, elapsed: u64) -> usize {
+    let level = (63 ^ ((at ^ elapsed) | 1).leading_zeros()) / BITS;
+    // The octet of that level.
+    #[expect(clippy::cast_possible_truncation, reason = "masked to eight bits")]
+    let slot = (at >> (level * BITS)) as usize & (SLOTS - 1);
+    level as usize * SLOTS + slot
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Node, Wheel};
-    use crate::time::Instant;
-    use alloc::collections::BTreeMap;
-    use alloc::vec::Vec;
-    use proptest::prelude::*;
-
-    const HOUR: u64 = 3_600_000_000_000;
-
-    fn at(nanos: u64) -> Instant {
-        Instant::from_nanos(nanos)
-    }
-
-    fn drain(wheel: &mut Wheel, now: u64) -> Vec<(u32, u64)> {
-        core::iter::from_fn(|| wheel.pop_due(at(now))).map(|(key, at)| (key, at.as_nanos())).collect()
-    }
-
-    #[test]
-    fn node_is_16_octets() {
-        assert_eq!(size_of::<Node>(), 16);
-    }
-
-    #[test]
-    fn equal_deadlines_come_out_in_order_of_insertion() {
-        let mut wheel = Wheel::new();
-        for key in 0..100 {
-            wheel.arm(key, at(5 * HOUR));
-        }
-        wheel.arm(1000, at(5 * HOUR - 1));
-        let keys: Vec<u32> = drain(&mut wheel, 5 * HOUR).into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, [1000].into_iter().chain(0..100).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn nothing_comes_out_a_nanosecond_early() {
-        let mut wheel = Wheel::new();
-        wheel.arm(1, at(200_000_001));
-        assert_eq!(wheel.next_at(), Some(at(200_000_001)));
-        assert_eq!(wheel.pop_due(at(200_000_000)), None);
-        assert_eq!(wheel.pop_due(at(200_000_001)), Some((1, at(200_000_001))));
-        assert_eq!((wheel.len(), wheel.next_at()), (0, None));
-    }
-
-    #[test]
-    fn deadline_before_the_last_one_popped_is_due_at_once_and_first() {
-        let mut wheel = Wheel::new();
-        wheel.arm(1, at(1_000));
-        assert_eq!(drain(&mut wheel, 1_500), [(1, 1_000)]);
-        wheel.arm(2, at(1_600));
-        wheel.arm(3, at(7));
-        wheel.arm(4, at(3));
-        wheel.arm(5, at(7));
-        assert_eq!(wheel.next_at(), Some(at(3)));
-        assert_eq!(drain(&mut wheel, 1_600), [(4, 3), (3, 7), (5, 7), (2, 1_600)]);
-    }
-
-    #[test]
-    fn days_ahead_and_the_end_of_time_work() {
-        let mut wheel = Wheel::new();
-        wheel.arm(1, Instant::FAR_FUTURE);
-        wheel.arm(2, at(24 * 30 * HOUR));
-        wheel.arm(3, at(1));
-        assert_eq!(drain(&mut wheel, 24 * 30 * HOUR), [(3, 1), (2, 24 * 30 * HOUR)]);
-        assert_eq!(wheel.next_at(), Some(Instant::FAR_FUTURE));
-        assert_eq!(drain(&mut wheel, u64::MAX), [(1, u64::MAX)]);
-        assert_eq!(wheel.pop_due(Instant::FAR_FUTURE), None);
-    }
-
-    #[test]
-    fn nodes_are_used_again() {
-        let mut wheel = Wheel::new();
-        for round in 0..10_000_u64 {
-            wheel.arm(1, at(round * 1_000_000 + 40_000_000));
-            wheel.arm(2, at(round * 1_000_000 + 200_000_000));
-            drain(&mut wheel, round * 1_000_000);
-        }
-        assert!(wheel.nodes.len() <= 242, "{}", wheel.nodes.len());
-    }
-
-    proptest! {
-        #[test]
-        fn wheel_agrees_with_a_sorted_map(
-            steps in prop::collection::vec((0u8..4, 0u32..48, any::<u64>(), any::<bool>()), 1..300)
-        ) {
-            let mut wheel = Wheel::new();
-            let mut model: BTreeMap<(u64, usize), u32> = BTreeMap::new();
-            let mut now = 0_u64;
-            for (order, (kind, bits, random, past)) in steps.into_iter().enumerate() {
-                let key = u32::try_from(order).unwrap();
-                let span = random & ((1 << bits) - 1);
-                match kind {
-                    0 | 1 => {
-                        let deadline = if past && bits < 20 { now.saturating_sub(span) } else { now + span };
-                        wheel.arm(key, at(deadline));
-                        model.insert((deadline, order), key);
-                    }
-                    2 => now += span >> 4,
-                    _ => {
-                        while let Some((key, due)) = wheel.pop_due(at(now)) {
-                            let ((expected, _), value) = model.pop_first().unwrap();
-                            prop_assert_eq!((key, due.as_nanos()), (value, expected));
-                        }
-                        prop_assert!(model.first_key_value().is_none_or(|((at, _), _)| *at > now));
-                    }
-                }
-                prop_assert_eq!(wheel.len(), model.len());
-                prop_assert_eq!(wheel.next_at().map(Instant::as_nanos), model.keys().next().map(|(at, _)| *at));
-            }
-        }
-    }
-}
+mod tests;

@@ -113,10 +113,9 @@ impl Connection {
     pub(crate) fn end(&mut self, reason: CloseReason) -> usize {
         let info = self.info();
         let (recv, complete) = match &mut self.phase {
-            Phase::Synchronized(tcb) => (
-                tcb.recv.take().and_then(|recv| recv.into_leftover()).map(Box::new),
-                !tcb.halves.may_receive(),
-            ),
+            Phase::Synchronized(tcb) => {
+                (tcb.recv.take().and_then(RecvBuffer::into_leftover), !tcb.halves.may_receive())
+            }
             _ => (None, false),
         };
         let kept = recv.as_ref().map_or(0, |recv| recv.charged());

@@ -1,8 +1,16 @@
 //! A TCP segment as it arrives, its checksum already vouched for.
 
+use crate::host::key::Key;
 use crate::tcp::seq::{SeqNum, octets};
-use crate::wire::tcp::{Flags, Header, Options, Timestamp};
+use crate::wire::checksum::fits;
+use crate::wire::ip::PROTOCOL_TCP;
+#[cfg(test)]
+use crate::wire::tcp::Header;
+use crate::wire::tcp::{Flags, Options, Timestamp, View};
+use crate::{Checksum, DropReason, Frame};
 use bytes::{Buf, Bytes};
+use core::num::NonZeroU16;
+use core::ops::Range;
 
 /// One segment, or several that the device merged into one.
 #[derive(Clone, Debug)]
@@ -22,6 +30,54 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// All of a frame as text; [`Segment::read`] makes a segment of it.
+    #[inline]
+    pub(crate) fn unread(frame: Frame) -> Self {
+        Self {
+            seq: SeqNum(0),
+            ack: SeqNum(0),
+            flags: Flags(0),
+            wnd: 0,
+            urgent: 0,
+            options: Options::default(),
+            frame_len: frame.bytes.len(),
+            text: frame.bytes,
+            segment_size: frame.segment_size.map(NonZeroU16::get),
+        }
+    }
+
+    /// Reads the segment that lies at `place` in the frame, in its own place because it is large. The checksum is right
+    /// for `ends`, if nobody vouches for it. The key is that of `ends` with the ports of the segment.
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    #[inline]
+    pub(crate) fn read(
+        &mut self,
+        place: Range<usize>,
+        ends: Key,
+        checksum: Checksum,
+    ) -> Result<Key, DropReason> {
+        let octets = self.text.get(place.clone()).ok_or(DropReason::IpTruncated)?;
+        let (local, remote) = ends.addresses();
+        if checksum == Checksum::Unknown && !fits(local, remote, PROTOCOL_TCP, octets) {
+            return Err(DropReason::TcpChecksum);
+        }
+        let view = View::new(octets)?;
+        view.read_options(&mut self.options)?;
+        let (source, destination) = view.ports()?;
+        (self.seq, self.ack) = view.numbers();
+        self.flags = view.flags();
+        (self.wnd, self.urgent) = view.window_and_urgent();
+        let start = place.start + view.header_len();
+        if place.end < self.text.len() {
+            self.text.truncate(place.end);
+        }
+        self.text.advance(start);
+        Ok(ends.with_ports(destination, source))
+    }
+
+    #[cfg(test)]
     pub(crate) fn new(header: Header, text: Bytes, frame_len: usize, segment_size: Option<u16>) -> Self {
         let Header { seq, ack, flags, wnd, urgent, options, .. } = header;
         Self { seq, ack, flags, wnd, urgent, options, text, frame_len, segment_size }

@@ -258,9 +258,11 @@ impl Tcb {
         self.uses_timestamps.then_some(&mut self.timestamps)
     }
 
-    /// How long no text or FIN has left, in whole milliseconds.
-    pub(crate) fn idle_for(&self, now: Instant) -> Duration {
-        Duration::from_millis(millis32(now).wrapping_sub(self.sent_at_ms).into())
+    /// Whether no text or FIN has left for longer than the retransmission timeout (RFC 5681 §4.1).
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
+        let idle_ms = millis32(now).wrapping_sub(self.sent_at_ms);
+        // Times below the least timeout need no closer look.
+        idle_ms > 0 && Duration::from_millis(idle_ms.into()) > self.rto()
     }
 
     /// Octets of sequence space received in order since the last acknowledgment left.

@@ -9,6 +9,7 @@
 use crate::id::{InterfaceId, OwnerId};
 use crate::table::NIL;
 use crate::table::chunks::Chunks;
+use crate::table::growth::Growth;
 use crate::tcp::seq::SeqNum;
 use crate::time::Instant;
 use core::time::Duration;
@@ -17,8 +18,8 @@ mod judge;
 
 pub(crate) use judge::{Flags, Verdict, judge, judge_covered};
 
-/// Pages of 1,024 records: 48 KiB for IPv4.
-const PAGE_SHIFT: u32 = 10;
+/// Records of a page: 12 KiB for IPv4.
+const PAGE: usize = 256;
 /// Distinct lifetimes a table can hold.
 const QUEUES: usize = 8;
 /// Tuples whose last refused SYN is remembered, to answer one a second.
@@ -85,6 +86,7 @@ const ANSWERS: u32 = 10;
 const ANSWER_INTERVAL_MS: u32 = 500;
 
 impl<A: Copy> TimeWait<A> {
+    #[inline]
     fn new(fields: &Fields<A>, queue: u8, entered_ms: u32, expires_ms: u32) -> Self {
         let interface = u16::try_from(fields.interface.index().min(0xff)).unwrap_or(0xff);
         let timestamps = if fields.ts_recent.is_some() { TIMESTAMPS } else { 0 };
@@ -171,9 +173,12 @@ impl<A: Copy> TimeWait<A> {
 #[derive(Clone, Copy, Debug)]
 struct Queue {
     msl: Duration,
+    /// Nanoseconds of 2*MSL, and nearly a millisecond more so that whole milliseconds are never too few. A lifetime of
+    /// nothing is over at once.
+    lifetime: u64,
     oldest: u32,
     newest: u32,
-    /// When the oldest expires: milliseconds that do not wrap.
+    /// When the oldest expires: milliseconds that do not wrap; `u64::MAX` when there is none.
     expires_ms: u64,
 }
 
@@ -181,11 +186,15 @@ struct Queue {
 /// index in step, and the bound on how many there may be ([`Self::oldest`] is the one to evict).
 #[derive(Clone, Debug)]
 pub(crate) struct TimeWaitTable<A> {
-    records: Chunks<TimeWait<A>, PAGE_SHIFT>,
+    records: Chunks<TimeWait<A>, PAGE>,
     free: u32,
     len: u32,
-    queues: [Queue; QUEUES],
+    /// When the next record expires, in nanoseconds; `u64::MAX` when there is none.
+    next: u64,
+    /// The queue in which that record is.
+    first: u8,
     queues_used: u8,
+    queues: [Queue; QUEUES],
     /// Which record refused a SYN, and in which millisecond.
     refusals: [(u32, u32); REFUSALS],
 }
@@ -198,15 +207,23 @@ impl<A: Copy> Default for TimeWaitTable<A> {
 
 impl<A: Copy> TimeWaitTable<A> {
     pub(crate) const fn new() -> Self {
-        let queue = Queue { msl: Duration::ZERO, oldest: NIL, newest: NIL, expires_ms: u64::MAX };
+        let queue =
+            Queue { msl: Duration::ZERO, lifetime: 0, oldest: NIL, newest: NIL, expires_ms: u64::MAX };
         Self {
             records: Chunks::new(),
             free: NIL,
             len: 0,
-            queues: [queue; QUEUES],
+            next: u64::MAX,
+            first: 0,
             queues_used: 0,
+            queues: [queue; QUEUES],
             refusals: [(NIL, 0); REFUSALS],
         }
+    }
+
+    /// What growing has cost so far.
+    pub(crate) const fn growth(&self) -> Growth {
+        self.records.growth()
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -222,29 +239,54 @@ impl<A: Copy> TimeWaitTable<A> {
         if let Some(known) = self.queues.iter().take(used).position(|queue| queue.msl == msl) {
             return u8::try_from(known).ok();
         }
-        self.queues.get_mut(used)?.msl = msl;
+        let queue = self.queues.get_mut(used)?;
+        queue.msl = msl;
+        if !msl.is_zero() {
+            // Ten days are 10^15 nanoseconds.
+            queue.lifetime = u64::try_from((msl * 2).as_nanos()).ok()? + (NANOS_PER_MS - 1);
+        }
         self.queues_used += 1;
         Some(self.queues_used - 1)
     }
 
     /// Enters TIME-WAIT for 2*MSL (RFC 9293 MUST-13). `None` if the lifetime was never registered, or if there are as
     /// many records as indices.
+    #[inline]
     pub(crate) fn insert(&mut self, now: Instant, fields: Fields<A>, lifetime: u8) -> Option<u32> {
         if lifetime >= self.queues_used {
             return None;
         }
-        let record = TimeWait::new(&fields, lifetime, wrapping_ms(now.as_millis()), 0);
+        let (now_ms, now) = (now.as_millis(), now.as_nanos());
+        let queue = self.queues.get_mut(usize::from(lifetime))?;
+        let expires = expiry_ms(now, queue.lifetime);
+        let mut record = TimeWait::new(&fields, lifetime, wrapping_ms(now_ms), wrapping_ms(expires));
+        record.older = queue.newest;
         let index = match self.records.get_mut(self.free) {
             Some(free) => {
                 let next = free.newer;
                 *free = record;
                 core::mem::replace(&mut self.free, next)
             }
-            None => self.records.push(record).ok()?,
+            None => self.push(record)?,
         };
         self.len += 1;
-        self.append(index, now);
+        self.linked(index, lifetime, expires);
         Some(index)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push(&mut self, record: TimeWait<A>) -> Option<u32> {
+        self.records.push(record, || TimeWait { older: VACANT, ..record }).ok()
+    }
+
+    /// Reads a word of the record, so that it is in the cache when it is needed. Call it for a whole batch before the
+    /// first use: then the misses overlap. The word means nothing; use the sum of them for something, lest the compiler
+    /// leaves the reads out. Any `index` will do.
+    #[allow(dead_code, reason = "until the host works in batches")]
+    #[inline]
+    pub(crate) fn touch(&self, index: u32) -> u32 {
+        self.records.get(index).map_or(0, |record| record.expires_ms)
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&TimeWait<A>> {
@@ -259,10 +301,10 @@ impl<A: Copy> TimeWaitTable<A> {
     /// two more each second.
     pub(crate) fn restart(&mut self, index: u32, now: Instant) -> bool {
         let Some(queue) = self.get(index).map(TimeWait::queue) else { return false };
-        let lifetime = self.queues.get(queue).map_or(Duration::ZERO, |queue| queue.msl * 2);
+        let lifetime = self.queues.get(queue).map_or(0, |queue| queue.lifetime);
         let Some(record) = self.get_mut(index) else { return false };
         // The last start of 2*MSL is one lifetime before their end.
-        let lifetime_ms = u32::try_from(lifetime.as_millis()).unwrap_or(u32::MAX);
+        let lifetime_ms = u32::try_from(lifetime / NANOS_PER_MS).unwrap_or(u32::MAX);
         let started_ms = record.expires_ms.wrapping_sub(lifetime_ms);
         let earned = wrapping_ms(now.as_millis()).wrapping_sub(started_ms) / ANSWER_INTERVAL_MS;
         let left = record.owner_and_flags >> ANSWERS_SHIFT & 0xf;
@@ -272,7 +314,8 @@ impl<A: Copy> TimeWaitTable<A> {
         }
         record.owner_and_flags =
             record.owner_and_flags & !(0xf << ANSWERS_SHIFT) | (answers - 1) << ANSWERS_SHIFT;
-        self.unlink(index);
+        let record = *record;
+        self.unlink(&record);
         self.append(index, now);
         true
     }
@@ -315,41 +358,73 @@ impl<A: Copy> TimeWaitTable<A> {
     }
 
     /// Forgets a record.
+    #[inline]
     pub(crate) fn remove(&mut self, index: u32) -> Option<TimeWait<A>> {
         let record = *self.get(index)?;
-        self.unlink(index);
+        self.unlink(&record);
+        self.vacate(index);
+        Some(record)
+    }
+
+    /// Frees a record that is in no queue any more.
+    #[inline]
+    fn vacate(&mut self, index: u32) {
         if let Some(last) = self.refusals.get_mut(index as usize % REFUSALS)
             && last.0 == index
         {
             last.0 = NIL;
         }
-        let free = self.free;
-        let slot = self.records.get_mut(index)?;
-        (slot.older, slot.newer) = (VACANT, free);
-        self.free = index;
-        self.len -= 1;
-        Some(record)
+        if let Some(slot) = self.records.get_mut(index) {
+            (slot.older, slot.newer) = (VACANT, self.free);
+            self.free = index;
+            self.len -= 1;
+        }
     }
 
     /// The record that expires first.
     pub(crate) fn oldest(&self) -> Option<u32> {
-        let queue = self.first_queue()?;
-        Some(queue.oldest)
+        let queue = self.queues.get(usize::from(self.first))?;
+        (queue.oldest != NIL).then_some(queue.oldest)
     }
 
     /// When the next record expires: a whole millisecond, never early.
-    pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.first_queue().map(|queue| Instant::from_millis(queue.expires_ms))
+    #[inline]
+    pub(crate) const fn next_expiry(&self) -> Option<Instant> {
+        if self.len == 0 { None } else { Some(Instant::from_nanos(self.next)) }
+    }
+
+    /// When the next record expires; the end of time when there is none.
+    #[allow(dead_code, reason = "until the host works in batches")]
+    #[inline]
+    pub(crate) const fn next_or_never(&self) -> Instant {
+        Instant::from_nanos(self.next)
     }
 
     /// Takes out one record whose time is over. Call until there is none.
+    #[inline]
     pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<(u32, TimeWait<A>)> {
-        let queue = self.first_queue()?;
-        if queue.expires_ms > now.as_millis() {
-            return None;
-        }
+        if now.as_nanos() < self.next { None } else { self.pop_first() }
+    }
+
+    /// Takes out the record that expires first.
+    fn pop_first(&mut self) -> Option<(u32, TimeWait<A>)> {
+        let queue = self.queues.get_mut(usize::from(self.first))?;
         let index = queue.oldest;
-        Some((index, self.remove(index)?))
+        let record = *self.records.get(index)?;
+        queue.oldest = record.newer;
+        match self.records.get_mut(record.newer) {
+            Some(next) => {
+                next.older = NIL;
+                queue.expires_ms += u64::from(next.expires_ms.wrapping_sub(record.expires_ms));
+            }
+            None => {
+                queue.newest = NIL;
+                queue.expires_ms = u64::MAX;
+            }
+        }
+        self.find_first();
+        self.vacate(index);
+        Some((index, record))
     }
 
     /// Every record with its index, by index.
@@ -357,59 +432,75 @@ impl<A: Copy> TimeWaitTable<A> {
         self.records.iter().filter(|(_, record)| record.older != VACANT)
     }
 
-    /// The queue whose oldest record expires first; none when all are empty.
-    fn first_queue(&self) -> Option<&Queue> {
-        if self.len == 0 {
-            return None;
+    /// Finds again which queue's oldest record expires first.
+    #[inline]
+    fn find_first(&mut self) {
+        let (mut first, mut expires_ms) = (0, u64::MAX);
+        for (number, queue) in (0..self.queues_used).zip(&self.queues) {
+            if queue.expires_ms < expires_ms {
+                (first, expires_ms) = (number, queue.expires_ms);
+            }
         }
-        self.queues
-            .iter()
-            .take(usize::from(self.queues_used))
-            .filter(|queue| queue.oldest != NIL)
-            .min_by_key(|queue| queue.expires_ms)
+        self.first = first;
+        self.next = expires_ms.saturating_mul(NANOS_PER_MS);
     }
 
     /// Puts a record at the end of its queue, with its full time ahead.
     fn append(&mut self, index: u32, now: Instant) {
         let Some(record) = self.records.get_mut(index) else { return };
-        let Some(queue) = self.queues.get_mut(record.queue()) else { return };
-        // A lifetime of nothing is over at once; no other is cut short by the rounding.
-        let expires = if queue.msl.is_zero() {
-            now.as_millis()
-        } else {
-            (now + queue.msl + queue.msl).as_nanos().div_ceil(1_000_000)
-        };
+        let number = record.queue();
+        let Some(queue) = self.queues.get(number) else { return };
+        let expires = expiry_ms(now.as_nanos(), queue.lifetime);
         record.expires_ms = wrapping_ms(expires);
         (record.older, record.newer) = (queue.newest, NIL);
-        let newest = core::mem::replace(&mut queue.newest, index);
-        if newest == NIL {
-            queue.oldest = index;
-            queue.expires_ms = expires;
-        } else if let Some(previous) = self.records.get_mut(newest) {
-            previous.newer = index;
-        }
+        self.linked(index, u8::try_from(number).unwrap_or(0), expires);
     }
 
-    fn unlink(&mut self, index: u32) {
-        let Some(&TimeWait { older, newer, expires_ms, .. }) = self.get(index) else { return };
-        let Some(queue) = self.get(index).map(TimeWait::queue) else { return };
-        let next_expires = self.get(newer).map(|record| record.expires_ms);
+    /// A record that names the newest of a queue as the older one is now the newest itself.
+    #[inline]
+    fn linked(&mut self, index: u32, number: u8, expires_ms: u64) {
+        let Some(queue) = self.queues.get_mut(usize::from(number)) else { return };
+        let newest = core::mem::replace(&mut queue.newest, index);
+        if let Some(previous) = self.records.get_mut(newest) {
+            previous.newer = index;
+            return;
+        }
+        queue.oldest = index;
+        queue.expires_ms = expires_ms;
+        self.find_first();
+    }
+
+    /// Takes a record out of its queue.
+    #[inline]
+    fn unlink(&mut self, record: &TimeWait<A>) {
+        let &TimeWait { older, newer, expires_ms, .. } = record;
+        let Some(queue) = self.queues.get_mut(record.queue()) else { return };
+        let next_expires_ms = match self.records.get_mut(newer) {
+            Some(record) => {
+                record.older = older;
+                queue.expires_ms + u64::from(record.expires_ms.wrapping_sub(expires_ms))
+            }
+            None => {
+                queue.newest = older;
+                u64::MAX
+            }
+        };
         if let Some(record) = self.records.get_mut(older) {
             record.newer = newer;
+            return;
         }
-        if let Some(record) = self.records.get_mut(newer) {
-            record.older = older;
-        }
-        let Some(queue) = self.queues.get_mut(queue) else { return };
-        if newer == NIL {
-            queue.newest = older;
-        }
-        if older == NIL {
-            queue.oldest = newer;
-            queue.expires_ms = next_expires
-                .map_or(u64::MAX, |next| queue.expires_ms + u64::from(next.wrapping_sub(expires_ms)));
-        }
+        queue.oldest = newer;
+        queue.expires_ms = next_expires_ms;
+        self.find_first();
     }
+}
+
+const NANOS_PER_MS: u64 = 1_000_000;
+
+/// The millisecond in which a lifetime that begins now is over.
+#[inline]
+const fn expiry_ms(now: u64, lifetime: u64) -> u64 {
+    now.saturating_add(lifetime) / NANOS_PER_MS
 }
 
 /// Milliseconds modulo 2^32.

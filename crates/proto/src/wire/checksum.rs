@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::address::Address;
 use core::net::IpAddr;
 
 /// `$sum` plus words of 64 bits in one chain of carries, the last of which comes back in at the low end. That addition
@@ -10,9 +11,14 @@ use core::net::IpAddr;
 macro_rules! chain {
     ($sum:expr, $($word:expr),+) => {{
         let (sum, carry) = ($sum, false);
-        $( let (sum, carry) = sum.carrying_add(u64::from_ne_bytes(*$word), carry); )+
+        $( let (sum, carry) = sum.carrying_add($word, carry); )+
         sum.wrapping_add(u64::from(carry))
     }};
+}
+
+/// As `chain`, the words still in octets.
+macro_rules! chain_octets {
+    ($sum:expr, $($word:expr),+) => { chain!($sum, $( u64::from_ne_bytes(*$word) ),+) };
 }
 
 /// An Internet checksum in progress. Slices of any length may follow one another, odd ones too.
@@ -42,14 +48,26 @@ impl Sum {
         Self { total, odd: false }
     }
 
+    /// The sum of two addresses. The ones in front of an IPv4 address are the zero of this arithmetic.
+    #[must_use]
+    #[inline]
+    pub(super) fn of_addresses(source: Address, destination: Address) -> Self {
+        let ([a, b], [c, d]) = (source.words(), destination.words());
+        Self { total: in_network_order(chain!(0u64, a, b, c, d)), odd: false }
+    }
+
+    /// Adds the values of fields, summed as [`Sum::of_fields`] has it, behind an even number of octets.
+    #[inline]
+    pub(super) const fn add_fields(&mut self, total: u64) {
+        self.total = plus(self.total, total);
+    }
+
     /// Adds octets.
     #[inline]
     pub fn add(&mut self, bytes: &[u8]) {
-        let sum = sum_native(bytes);
-        // One turn by eight bits for an odd start, one where the machine's order is not that of the network: two are
-        // none (RFC 1071 §2 B).
-        let turn = if self.odd == cfg!(target_endian = "little") { 0 } else { 8 };
-        self.total = plus(self.total, sum.rotate_left(turn));
+        let sum = in_network_order(sum_native(bytes));
+        // After an odd number of octets the halves of all words are the other way round.
+        self.total = plus(self.total, if self.odd { sum.rotate_left(8) } else { sum });
         self.odd ^= bytes.len() % 2 == 1;
     }
 
@@ -70,23 +88,32 @@ impl Sum {
 }
 
 /// Whether the checksum in `segment` is right: one of the sum over everything, itself included (RFC 9293 MUST-3). The
-/// addresses are of IPv6, or IPv4 mapped into it: the ones that this adds are the zero of this arithmetic.
+/// ones in front of an IPv4 address are the zero of this arithmetic.
 #[inline]
 #[must_use]
-pub fn fits(source: &[u8; 16], destination: &[u8; 16], protocol: u8, segment: &[u8]) -> bool {
-    let ([a, b], [c, d]) = (source.as_chunks::<8>().0, destination.as_chunks::<8>().0) else { return false };
-    let sum = chain!(sum_native(segment), a, b, c, d);
-    let Ok(length) = u32::try_from(segment.len()) else { return false };
-    let last = u32::from(protocol).saturating_add(length).to_be();
-    fold(plus(sum, u64::from(last))) == 0xffff
+pub fn fits(source: Address, destination: Address, protocol: u8, segment: &[u8]) -> bool {
+    // No packet is so long that this is cut short.
+    let length = u32::try_from(segment.len()).unwrap_or(u32::MAX);
+    let last = u64::from(u32::from(protocol).saturating_add(length).to_be());
+    let ([a, b], [c, d]) = (source.words(), destination.words());
+    is_ones(plus(chain!(sum_native(segment), a, b, c, d), last))
 }
 
-/// The folded sum of an IPv4 header without options, in the machine's order: `0xffff` when its checksum is right.
+/// Whether the checksum of an IPv4 header without options is right.
 #[inline]
-pub(super) fn sum_header_v4(header: &[u8; 20]) -> u16 {
-    let ([a, b], rest) = header.as_chunks::<8>() else { return 0 };
+pub(super) fn fits_header_v4(header: &[u8; 20]) -> bool {
+    let ([a, b], rest) = header.as_chunks::<8>() else { return false };
     let last = rest.first_chunk().map_or(0, |last| u32::from_ne_bytes(*last));
-    fold(chain!(u64::from(last), a, b))
+    is_ones(chain_octets!(u64::from(last), a, b))
+}
+
+/// Whether `total` would fold to all ones: whether it is a multiple of 2^16 - 1, and not zero. As that is odd, it has an
+/// inverse, and by that inverse exactly its multiples give small numbers.
+#[inline]
+const fn is_ones(total: u64) -> bool {
+    const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+    const _: () = assert!(INVERSE.wrapping_mul(0xffff) == 1);
+    total.wrapping_mul(INVERSE).wrapping_sub(1) < u64::MAX / 0xffff
 }
 
 /// The words of an address, summed: at most 2^34.
@@ -100,8 +127,15 @@ fn address(address: IpAddr) -> u64 {
 
 /// The words of an IPv6 address, summed: at most 2^34.
 #[inline]
-pub(super) fn sum_of_address(octets: &[u8; 16]) -> u64 {
+fn sum_of_address(octets: &[u8; 16]) -> u64 {
     octets.as_chunks::<4>().0.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum()
+}
+
+/// A sum of words in the machine's order as one of words in network order: a turn by eight bits swaps the octets of all
+/// of them (RFC 1071 §2 B).
+#[inline]
+const fn in_network_order(native: u64) -> u64 {
+    if cfg!(target_endian = "little") { native.rotate_left(8) } else { native }
 }
 
 /// One's complement addition.
@@ -138,13 +172,13 @@ fn sum_native(bytes: &[u8]) -> u64 {
     let (words, tail) = rest.as_chunks::<8>();
     let sum = match words {
         [] => sum,
-        [a] => chain!(sum, a),
-        [a, b] => chain!(sum, a, b),
-        [a, b, c] => chain!(sum, a, b, c),
-        [a, b, c, d] => chain!(sum, a, b, c, d),
-        [a, b, c, d, e] => chain!(sum, a, b, c, d, e),
-        [a, b, c, d, e, f] => chain!(sum, a, b, c, d, e, f),
-        [a, b, c, d, e, f, g, ..] => chain!(sum, a, b, c, d, e, f, g),
+        [a] => chain_octets!(sum, a),
+        [a, b] => chain_octets!(sum, a, b),
+        [a, b, c] => chain_octets!(sum, a, b, c),
+        [a, b, c, d] => chain_octets!(sum, a, b, c, d),
+        [a, b, c, d, e] => chain_octets!(sum, a, b, c, d, e),
+        [a, b, c, d, e, f] => chain_octets!(sum, a, b, c, d, e, f),
+        [a, b, c, d, e, f, g, ..] => chain_octets!(sum, a, b, c, d, e, f, g),
     };
     if tail.is_empty() { sum } else { plus(sum, last_word(bytes, tail)) }
 }
@@ -163,7 +197,7 @@ fn sum_pieces(bytes: &[u8]) -> (u64, &[u8]) {
     let (pieces, rest) = rest.as_chunks::<PIECE>();
     for piece in pieces {
         let [a, b, c, d, e, f, g, h] = piece.as_chunks::<8>().0 else { continue };
-        sum = chain!(sum, a, b, c, d, e, f, g, h);
+        sum = chain_octets!(sum, a, b, c, d, e, f, g, h);
     }
     (sum, rest)
 }
@@ -172,7 +206,7 @@ fn sum_pieces(bytes: &[u8]) -> (u64, &[u8]) {
 #[inline(always)]
 fn run(sum: u64, run: &[u8; RUN]) -> u64 {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = run.as_chunks::<8>().0 else { return sum };
-    chain!(sum, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
+    chain_octets!(sum, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
 }
 
 /// The fewer than eight octets of `tail`, at the end of `bytes`, as a word that zeros complete.

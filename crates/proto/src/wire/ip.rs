@@ -6,8 +6,7 @@ mod plain;
 mod tests;
 
 use super::checksum::Sum;
-use crate::DropReason;
-use arrayvec::ArrayVec;
+use crate::{DropReason, HeaderBytes};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 pub use plain::{Plain, plain_v4, plain_v6};
@@ -259,13 +258,13 @@ impl IpRepr {
 }
 
 /// Appends the header of `repr`: 20 octets of IPv4 with its checksum, or 40 of IPv6. `out` must have room for it.
-pub fn emit_header(repr: &IpRepr, out: &mut ArrayVec<u8, 128>) {
+pub fn emit_header(repr: &IpRepr, out: &mut HeaderBytes) {
     let flags = if repr.dont_fragment { 0x4000 } else { 0 };
     emit_with_flags(repr, flags, out);
 }
 
 /// As [`emit_header`], with the flags and the fragment offset of IPv4 as they stand in the header.
-pub(crate) fn emit_with_flags(repr: &IpRepr, flags: u16, out: &mut ArrayVec<u8, 128>) {
+pub(crate) fn emit_with_flags(repr: &IpRepr, flags: u16, out: &mut HeaderBytes) {
     let written = match (repr.source, repr.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             out.try_extend_from_slice(&header_v4(repr, source, destination, flags))

@@ -3,6 +3,7 @@
 //!
 //! | file | header | source |
 //! |---|---|---|
+//! | [`address`] | none: an address of either family in two words | |
 //! | [`checksum`] | the Internet checksum, in progress | RFC 1071 |
 //! | [`ip`] | IPv4, IPv6 and its extension headers | RFC 791, RFC 1122, RFC 8200 |
 //! | [`tcp`] | TCP and its options | RFC 9293, RFC 7323, RFC 2018 |
@@ -10,6 +11,7 @@
 //! | [`udp`] | UDP | RFC 768, RFC 8200 §8.1 |
 //! | [`icmp`] | ICMP, ICMPv6 and the packets that they quote | RFC 792, RFC 1191, RFC 4443 |
 
+pub mod address;
 pub mod checksum;
 pub mod icmp;
 pub mod ip;

@@ -1,10 +1,11 @@
 //! The headers of a whole TCP packet, written in one go: what depends on both layers is computed once, and the checksum
 //! from the fields on their way out.
 
-use super::checksum::{Sum, sum_of_address};
+use super::address::Address;
+use super::checksum::Sum;
 use super::ip::PROTOCOL_TCP;
-use super::tcp::{HEADER_LEN, Header};
-use arrayvec::ArrayVec;
+use super::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header};
+use crate::frame::HeaderBytes;
 use bytes::Bytes;
 
 /// Hops a packet of ours may take (RFC 9293 MUST-49 asks for a configurable 60 or more; Linux: `ip_default_ttl`).
@@ -15,30 +16,30 @@ const FIRST_V4: u32 = 0x4500;
 const DONT_FRAGMENT: u32 = 0x4000;
 /// The two octets of TTL and protocol.
 const LIFE_AND_PROTOCOL: u32 = HOP_LIMIT << 8 | PROTOCOL_TCP as u32;
-/// Before an IPv4 address mapped into IPv6.
-const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
-/// Between whom a packet goes. Addresses are of IPv6, or IPv4 mapped into it; the family is that of `source`.
+/// Between whom a packet goes. The family is that of `source`.
 #[derive(Clone, Copy, Debug)]
-pub struct Ends<'a> {
+pub struct Ends {
     /// Who sends it.
-    pub source: &'a [u8; 16],
+    pub source: Address,
     /// Whom it is for; of the same family as `source`.
-    pub destination: &'a [u8; 16],
+    pub destination: Address,
     /// The port of the sender in the high half, that of the receiver in the low half.
     pub ports: u32,
+}
+
+/// The text behind the headers: all of it short, to be copied, or all of it in slices, to be left where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// Goes behind the headers in one piece with them.
+    pub short: &'a [u8],
+    /// Stays where it is; its octets count in the length and in the checksum.
+    pub slices: &'a [Bytes],
 }
 
 /// Replaces `out` by the IP and TCP headers of a segment in front of `text`, which is of at most 65,435 octets. The ports
 /// and the length in `header` are not read. With `partial` the checksum field gets only the pseudo-header sum.
 #[inline]
-pub fn write_headers(
-    ends: Ends<'_>,
-    header: &Header,
-    text: &[Bytes],
-    partial: bool,
-    out: &mut ArrayVec<u8, 128>,
-) {
+pub fn write_headers(ends: Ends, header: &Header, text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
     // What nearly every segment carries: sizes and places are then known beforehand.
     match header.options.only_timestamp() {
         Some(Some(words)) => write(ends, header, &words, text, partial, out),
@@ -49,47 +50,26 @@ pub fn write_headers(
 
 /// As [`write_headers`], with the words of the options. Inlined, so that the usual numbers of them are constants.
 #[inline(always)]
-fn write(
-    ends: Ends<'_>,
-    header: &Header,
-    options: &[u32],
-    text: &[Bytes],
-    partial: bool,
-    out: &mut ArrayVec<u8, 128>,
-) {
-    let text_len: usize = text.iter().map(Bytes::len).sum();
+fn write(ends: Ends, header: &Header, options: &[u32], text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
+    let text_len = text.short.len() + text.slices.iter().map(Bytes::len).sum::<usize>();
     let header_len = HEADER_LEN + 4 * options.len();
     let length = u32::try_from(header_len + text_len).unwrap_or(u32::MAX);
-    // From here on the header has a known length, and every octet below its fixed place.
-    out.clear();
-    let addresses = match (mapped(ends.source), mapped(ends.destination)) {
-        (Some(source), Some(destination)) => write_v4(source, destination, length, out),
-        _ => write_v6(ends.source, ends.destination, length, out),
-    };
-    let pseudo = addresses + u64::from(PROTOCOL_TCP) + u64::from(length);
     let fields = header.words(ends.ports, header_len);
-    let checksum = if partial {
-        Sum::of_fields(pseudo).fold()
+    // From here on `out` has a known length, and every octet its fixed place.
+    out.clear();
+    if let Some(source) = ends.source.to_v4() {
+        let addresses = write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, out);
+        write_tcp(addresses, length, fields, options, text, partial, out);
     } else {
-        let of = |words: &[u32]| words.iter().copied().map(u64::from).sum::<u64>();
-        let mut sum = Sum::of_fields(pseudo + of(&fields) + of(options));
-        for slice in text {
-            sum.add(slice);
-        }
-        sum.finish()
-    };
-    let [ports, seq, ack, flags, urgent] = fields;
-    let last = u32::from(checksum) << 16 | urgent;
-    put(out, [ports, seq, ack, flags, last].map(u32::to_be_bytes).as_flattened());
-    for word in options {
-        put(out, &word.to_be_bytes());
+        let addresses = write_v6(ends.source, ends.destination, length, out);
+        write_tcp(addresses, length, fields, options, text, partial, out);
     }
 }
 
 /// Writes the header of a packet with `length` octets after it; returns the sum of the addresses.
 #[inline(always)]
-fn write_v4(source: u32, destination: u32, length: u32, out: &mut ArrayVec<u8, 128>) -> u64 {
-    let total = length.saturating_add(20).min(0xffff);
+fn write_v4(source: u32, destination: u32, length: u32, out: &mut HeaderBytes) -> Sum {
+    let total = length.wrapping_add(20) & 0xffff;
     let addresses = u64::from(source) + u64::from(destination);
     let rest = FIRST_V4 + total + DONT_FRAGMENT + LIFE_AND_PROTOCOL;
     let checksum = Sum::of_fields(addresses + u64::from(rest)).finish();
@@ -101,36 +81,69 @@ fn write_v4(source: u32, destination: u32, length: u32, out: &mut ArrayVec<u8, 1
         destination,
     ];
     put(out, words.map(u32::to_be_bytes).as_flattened());
-    addresses
+    Sum::of_fields(addresses)
 }
 
 /// The same for IPv6.
 #[inline(always)]
-fn write_v6(source: &[u8; 16], destination: &[u8; 16], length: u32, out: &mut ArrayVec<u8, 128>) -> u64 {
-    let words = [0x6000_0000, length.min(0xffff) << 16 | u32::from(PROTOCOL_TCP) << 8 | HOP_LIMIT];
+fn write_v6(source: Address, destination: Address, length: u32, out: &mut HeaderBytes) -> Sum {
+    let words = [0x6000_0000, (length & 0xffff) << 16 | u32::from(PROTOCOL_TCP) << 8 | HOP_LIMIT];
     put(out, words.map(u32::to_be_bytes).as_flattened());
-    put(out, source);
-    put(out, destination);
-    sum_of_address(source) + sum_of_address(destination)
+    put(out, &source.octets());
+    put(out, &destination.octets());
+    Sum::of_addresses(source, destination)
 }
 
-/// The IPv4 address inside a mapped one.
-#[inline]
-fn mapped(octets: &[u8; 16]) -> Option<u32> {
-    let (network, address) = octets.split_last_chunk::<4>()?;
-    (network == MAPPED).then_some(u32::from_be_bytes(*address))
-}
-
-/// Appends what fits: the longest headers have 116 octets.
+/// Writes the TCP header of a segment of `length` octets with these words between addresses of this sum.
 #[inline(always)]
-fn put(out: &mut ArrayVec<u8, 128>, octets: &[u8]) {
+fn write_tcp(
+    addresses: Sum,
+    length: u32,
+    fields: [u32; 5],
+    options: &[u32],
+    text: Text<'_>,
+    partial: bool,
+    out: &mut HeaderBytes,
+) {
+    let mut sum = addresses;
+    sum.add_fields(u64::from(PROTOCOL_TCP) + u64::from(length));
+    let at = out.len() + usize::from(CHECKSUM_OFFSET);
+    put(out, fields.map(u32::to_be_bytes).as_flattened());
+    for word in options {
+        put(out, &word.to_be_bytes());
+    }
+    let checksum = if partial {
+        sum.fold()
+    } else {
+        let of = |words: &[u32]| words.iter().copied().map(u64::from).sum::<u64>();
+        sum.add_fields(of(&fields) + of(options));
+        if !text.short.is_empty() {
+            sum.add(text.short);
+        }
+        for slice in text.slices {
+            sum.add(slice);
+        }
+        sum.finish()
+    };
+    if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = checksum.to_be_bytes();
+    }
+    if !text.short.is_empty() {
+        put(out, text.short);
+    }
+}
+
+/// Appends what fits: the longest headers have 116 octets, and short text has its own room.
+#[inline(always)]
+fn put(out: &mut HeaderBytes, octets: &[u8]) {
     let fits = out.try_extend_from_slice(octets);
-    debug_assert!(fits.is_ok(), "headers never exceed 128 octets");
+    debug_assert!(fits.is_ok(), "headers and short text have room");
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Ends, write_headers};
+    use super::{Ends, Text, write_headers};
+    use crate::frame::HeaderBytes;
     use crate::tcp::seq::SeqNum;
     use crate::wire::checksum::Sum;
     use crate::wire::ip::{IpRepr, PROTOCOL_TCP, emit_header, parse};
@@ -185,13 +198,6 @@ mod tests {
         prop_oneof![v4, v6]
     }
 
-    fn octets(address: IpAddr) -> [u8; 16] {
-        match address {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
-        }
-    }
-
     proptest! {
         #[test]
         fn headers_are_those_that_each_layer_writes_alone(
@@ -227,10 +233,9 @@ mod tests {
             };
             tcp::emit(&header, checksum, &mut expected);
 
-            let mut out = ArrayVec::from([7; 128]);
-            let (from, to) = (octets(source), octets(destination));
+            let mut out = [7; 128].into_iter().collect::<HeaderBytes>();
             let ports = u32::from(header.source) << 16 | u32::from(header.destination);
-            write_headers(Ends { source: &from, destination: &to, ports }, &header, &text, partial, &mut out);
+            write_headers(Ends { source: source.into(), destination: destination.into(), ports }, &header, Text { short: &[], slices: &text }, partial, &mut out);
             prop_assert_eq!(&out[..], &expected[..]);
 
             let bytes = [&out[..], &whole].concat();

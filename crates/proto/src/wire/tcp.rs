@@ -1,7 +1,7 @@
 //! The TCP header and its options (RFC 9293 §3.1, RFC 7323, RFC 2018).
 
-use crate::DropReason;
 use crate::tcp::seq::SeqNum;
+use crate::{DropReason, HeaderBytes};
 use arrayvec::ArrayVec;
 use core::fmt;
 
@@ -123,42 +123,115 @@ pub struct Header {
     pub len: usize,
 }
 
+/// A header as it arrived, options not yet read.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    fixed: &'a [u8; HEADER_LEN],
+    options: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// Looks at the front of `segment`.
+    ///
+    /// # Errors
+    /// Truncated, or an impossible data offset.
+    #[inline]
+    pub fn new(segment: &'a [u8]) -> Result<Self, DropReason> {
+        let Some(fixed) = segment.first_chunk::<HEADER_LEN>() else { return Err(DropReason::TcpTruncated) };
+        let options = segment.get(HEADER_LEN..usize::from(fixed[12] >> 4) * 4);
+        Ok(Self { fixed, options: options.ok_or(DropReason::TcpDataOffset)? })
+    }
+
+    /// Octets of header and options: where the text begins.
+    #[inline]
+    pub fn header_len(self) -> usize {
+        HEADER_LEN + self.options.len()
+    }
+
+    /// Source and destination, of which none may be zero.
+    ///
+    /// # Errors
+    /// One is zero.
+    #[inline]
+    pub fn ports(self) -> Result<(u16, u16), DropReason> {
+        let [s0, s1, d0, d1, ..] = *self.fixed;
+        match (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])) {
+            (0, _) | (_, 0) => Err(DropReason::TcpPortZero),
+            ports => Ok(ports),
+        }
+    }
+
+    /// Sequence and acknowledgment number.
+    #[inline]
+    pub fn numbers(self) -> (SeqNum, SeqNum) {
+        let [_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, ..] = *self.fixed;
+        (SeqNum(u32::from_be_bytes([s0, s1, s2, s3])), SeqNum(u32::from_be_bytes([a0, a1, a2, a3])))
+    }
+
+    /// Control bits.
+    #[inline]
+    pub fn flags(self) -> Flags {
+        Flags(self.fixed[13])
+    }
+
+    /// Window, unscaled, and urgent pointer.
+    #[inline]
+    pub fn window_and_urgent(self) -> (u16, u16) {
+        let [.., w0, w1, _, _, u0, u1] = *self.fixed;
+        (u16::from_be_bytes([w0, w1]), u16::from_be_bytes([u0, u1]))
+    }
+
+    /// Reads the options into `options`, which are those of no option at all.
+    ///
+    /// # Errors
+    /// One is malformed (RFC 9293 MUST-7).
+    #[inline]
+    pub fn read_options(self, options: &mut Options) -> Result<(), DropReason> {
+        // What nearly every segment of a connection with timestamps carries, and nothing else.
+        if let Some([kind, val, ecr]) = words(self.options)
+            && u32::from_be_bytes(*kind) == TIMESTAMP
+        {
+            let (val, ecr) = (u32::from_be_bytes(*val), u32::from_be_bytes(*ecr));
+            options.timestamp = Some(Timestamp { val, ecr });
+            return Ok(());
+        }
+        if self.options.is_empty() { Ok(()) } else { parse_options(self.options, options) }
+    }
+}
+
 /// Reads the header at the front of `segment`. The checksum is the caller's business.
 ///
 /// # Errors
 /// The reason to drop the segment: truncated, impossible data offset, or a malformed option (RFC 9293 MUST-7).
 pub fn parse(segment: &[u8]) -> Result<Header, DropReason> {
-    let Some(fixed) = segment.first_chunk::<HEADER_LEN>() else { return Err(DropReason::TcpTruncated) };
-    let len = usize::from(fixed[12] >> 4) * 4;
-    if len < HEADER_LEN {
-        return Err(DropReason::TcpDataOffset);
-    }
-    let options = segment.get(HEADER_LEN..len).ok_or(DropReason::TcpDataOffset)?;
-    let header = Header {
-        source: u16::from_be_bytes([fixed[0], fixed[1]]),
-        destination: u16::from_be_bytes([fixed[2], fixed[3]]),
-        seq: SeqNum(u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]])),
-        ack: SeqNum(u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]])),
-        flags: Flags(fixed[13]),
-        wnd: u16::from_be_bytes([fixed[14], fixed[15]]),
-        urgent: u16::from_be_bytes([fixed[18], fixed[19]]),
-        options: parse_options(options)?,
-        len,
-    };
-    if header.source == 0 || header.destination == 0 {
-        return Err(DropReason::TcpPortZero);
-    }
-    Ok(header)
+    let view = View::new(segment)?;
+    let mut options = Options::default();
+    view.read_options(&mut options)?;
+    let (source, destination) = view.ports()?;
+    let ((seq, ack), (wnd, urgent)) = (view.numbers(), view.window_and_urgent());
+    Ok(Header {
+        source,
+        destination,
+        seq,
+        ack,
+        flags: view.flags(),
+        wnd,
+        urgent,
+        options,
+        len: view.header_len(),
+    })
 }
 
-fn parse_options(mut rest: &[u8]) -> Result<Options, DropReason> {
-    let mut options = Options::default();
-    // What nearly every segment of a connection with timestamps carries, and nothing else.
-    if let &[1, 1, 8, 10, a, b, c, d, e, f, g, h] = rest {
-        options.timestamp =
-            Some(Timestamp { val: u32::from_be_bytes([a, b, c, d]), ecr: u32::from_be_bytes([e, f, g, h]) });
-        return Ok(options);
-    }
+/// Octets as words, when there are exactly so many.
+#[inline]
+fn words<const N: usize>(octets: &[u8]) -> Option<&[[u8; 4]; N]> {
+    let (words, tail) = octets.as_chunks();
+    if tail.is_empty() { words.try_into().ok() } else { None }
+}
+
+/// Any options at all; out of the way of the usual ones.
+#[inline(never)]
+fn parse_options(mut rest: &[u8], options: &mut Options) -> Result<(), DropReason> {
     while let Some((&kind, after)) = rest.split_first() {
         match kind {
             0 => break,
@@ -173,10 +246,10 @@ fn parse_options(mut rest: &[u8]) -> Result<Options, DropReason> {
             return Err(DropReason::TcpOptions);
         }
         let body = rest.get(2..len).ok_or(DropReason::TcpOptions)?;
-        parse_option(kind, body, &mut options)?;
+        parse_option(kind, body, options)?;
         rest = rest.get(len..).unwrap_or_default();
     }
-    Ok(options)
+    Ok(())
 }
 
 fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), DropReason> {
@@ -276,7 +349,7 @@ impl Header {
 }
 
 /// Appends the header with `checksum` in its field to `out`. `header.len` is not read: the options decide it.
-pub fn emit(header: &Header, checksum: u16, out: &mut ArrayVec<u8, 128>) {
+pub fn emit(header: &Header, checksum: u16, out: &mut HeaderBytes) {
     let options = header.options.words();
     let ports = u32::from(header.source) << 16 | u32::from(header.destination);
     let mut fixed = header.words(ports, HEADER_LEN + 4 * options.len());

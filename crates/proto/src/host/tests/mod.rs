@@ -12,6 +12,7 @@
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
+//! - `plain`: the short way in against the long one
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
@@ -21,6 +22,7 @@ mod loss;
 mod numbers;
 mod opening;
 mod paths;
+mod plain;
 mod random;
 mod resets;
 mod shards;
@@ -38,7 +40,6 @@ use crate::{
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
-use arrayvec::ArrayVec;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -252,7 +253,7 @@ impl Pair {
 
 /// A TCP packet from the local to the remote end of `tuple`, with good checksums.
 pub(super) fn forge(tuple: &FourTuple, header: &Header, text: &[u8]) -> Bytes {
-    let mut out: ArrayVec<u8, 128> = ArrayVec::new();
+    let mut out: crate::HeaderBytes = crate::HeaderBytes::new();
     let (source, destination) = (tuple.local.ip(), tuple.remote.ip());
     let transport = tcp::HEADER_LEN + header.options.wire_len();
     ip::emit_header(

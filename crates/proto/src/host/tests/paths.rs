@@ -20,7 +20,7 @@ fn icmp(solo: &mut Solo, kind: u8, code: u8, seq: i64, mtu: u16) {
     sum.add(&icmp);
     let checksum = sum.finish().to_be_bytes();
     icmp[2..4].copy_from_slice(&checksum);
-    let mut out: ArrayVec<u8, 128> = ArrayVec::new();
+    let mut out: crate::HeaderBytes = crate::HeaderBytes::new();
     ip::emit_header(
         &IpRepr {
             source: "10.0.0.77".parse().unwrap(),

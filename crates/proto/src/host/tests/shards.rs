@@ -229,7 +229,7 @@ fn packet(source: IpAddr, destination: IpAddr, protocol: u8, payload: &[u8]) -> 
         identification: 0,
         dont_fragment: false,
     };
-    let mut header = ArrayVec::new();
+    let mut header = crate::HeaderBytes::new();
     ip::emit_header(&repr, &mut header);
     [&header[..], payload].concat().into()
 }

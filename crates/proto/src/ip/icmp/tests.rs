@@ -341,7 +341,7 @@ fn echo_beyond_its_rate_and_answers_beyond_the_outbox_are_withheld() {
         assert!(bench.outbox.pop(&mut out));
     }
     assert_eq!(bench.give(&request), Err(DropReason::IcmpRateLimited));
-    while bench.outbox.push(Transmit::default()) {}
+    while bench.outbox.push_empty(InterfaceId(0)) {}
     let datagram = packet(theirs, this, PROTOCOL_UDP, &[0; 8]);
     assert_eq!(bench.port_unreachable(Instant::ZERO, &datagram), Err(DropReason::IcmpRateLimited));
 }

@@ -1,6 +1,7 @@
 //! Fifth, check the ACK field (RFC 9293 §3.10.7.4): what it acknowledges, then recovery, congestion and the window.
 
 use super::Stop;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::congestion::{AckSample, Congestion, Controller as _};
 use crate::tcp::recovery::newreno::Outcome;
 use crate::tcp::segment::Segment;
@@ -15,7 +16,7 @@ use core::time::Duration;
 /// No round trip takes longer.
 const RTT_MAX_MS: u32 = 300_000;
 
-pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
+pub(super) fn process(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
     if !seg.has(Flags::ACK) {
         return ControlFlow::Break(Stop::Drop(DropReason::AckMissing));
     }
@@ -28,7 +29,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &Segment) -> ControlFlow
     }
     if seg.ack.after(tcb.snd.una) {
         let window_before = tcb.snd.wnd;
-        acknowledge(tcb, now, seg);
+        acknowledge(tcb, pools, now, seg);
         update_window(tcb, now, seg, window_before);
     } else if seg.ack == tcb.snd.una {
         let window_before = tcb.snd.wnd;
@@ -65,7 +66,7 @@ fn duplicate(tcb: &mut Tcb, now: Instant) {
     }
 }
 
-fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
+fn acknowledge(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment) {
     let acked = seg.ack.since(tcb.snd.una);
     let in_flight = tcb.outstanding();
     sample_rtt(tcb, now, seg);
@@ -74,9 +75,7 @@ fn acknowledge(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     let text_acked = acked - u32::from(fin_acked);
     if let Some(send) = &mut tcb.send {
         send.acknowledge(usize::try_from(text_acked).unwrap_or(usize::MAX));
-        if send.is_empty() {
-            tcb.send = None;
-        }
+        pools.release_send(&mut tcb.send);
     }
     tcb.snd.una = seg.ack;
     // A number left behind would come before us again after 2^31 octets.

@@ -21,6 +21,7 @@ mod urgent;
 pub(crate) use ack::acknowledges_our_syn;
 pub(crate) use sequence::acceptable as sequence_acceptable;
 
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::error::CloseReason;
 use crate::tcp::segment::Segment;
 use crate::tcp::tcb::{Tcb, millis32};
@@ -47,22 +48,32 @@ pub(crate) enum Stop {
 }
 
 /// Handles one segment; the order of the steps is RFC 9293's and matters.
-pub(crate) fn segment_arrives(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
-    sequence::check(tcb, now, seg)?;
+pub(crate) fn segment_arrives(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    seg: &mut Segment,
+) -> ControlFlow<Stop> {
+    sequence::check(tcb, pools, now, seg)?;
     reset::check(tcb, seg)?;
     syn::check(seg)?;
-    ack::process(tcb, now, seg)?;
+    ack::process(tcb, pools, now, seg)?;
     // Only now: a segment that anybody could have made is no sign of life.
     timers::peer_was_heard(tcb, now);
     urgent::process(tcb, seg);
-    text::process(tcb, now, seg)?;
+    text::process(tcb, pools, now, seg)?;
     fin::process(tcb, seg)
 }
 
 /// The steps after the fifth: for text and FIN that came with the end of a handshake.
-pub(crate) fn text_and_fin(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+pub(crate) fn text_and_fin(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    seg: &mut Segment,
+) -> ControlFlow<Stop> {
     urgent::process(tcb, seg);
-    text::process(tcb, now, seg)?;
+    text::process(tcb, pools, now, seg)?;
     fin::process(tcb, seg)
 }
 

@@ -1,6 +1,7 @@
 //! First, check the sequence number; before it, the timestamp (RFC 9293 §3.10.7.4, RFC 7323 §5.3).
 
 use super::Stop;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
@@ -22,7 +23,7 @@ pub(crate) fn acceptable(rcv_nxt: SeqNum, rcv_wnd: u32, seg: &Segment) -> bool {
     }
 }
 
-pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+pub(super) fn check(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     let wnd = tcb.rcv.wnd();
     if seg.has(Flags::RST) {
         // An RST is judged by its number alone: neither its text nor its timestamp brings it into the window or keeps
@@ -49,7 +50,7 @@ pub(super) fn check(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFl
         if seg.len() == 0 && seg.seq + 1 == tcb.rcv.nxt {
             // A peer that does not know whether its probe of our window was taken stands one octet behind. When both
             // sides do, nobody would ever hear the other's ACK. It is dropped as the RFC wants it, but believed first.
-            super::ack::process(tcb, now, seg)?;
+            super::ack::process(tcb, pools, now, seg)?;
         }
         if seg.len() > 0 && seg.end() == tcb.rcv.nxt {
             // The last segment again, because our ACK was lost. Were the echo that of the first, the peer would measure

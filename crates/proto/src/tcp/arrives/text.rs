@@ -1,21 +1,25 @@
 //! Seventh, process the segment text (RFC 9293 §3.10.7.4).
 
 use super::Stop;
-use crate::tcp::buffer::recv::RecvBuffer;
+use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::octets;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::AckDue;
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
-use alloc::boxed::Box;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
 /// No acknowledgment is held back for half a second (RFC 9293 MUST-40).
 const DELAY_MAX: Duration = Duration::from_millis(499);
 
-pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+pub(super) fn process(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    seg: &mut Segment,
+) -> ControlFlow<Stop> {
     if seg.text.is_empty() || !tcb.halves.may_receive() {
         return ControlFlow::Continue(());
     }
@@ -34,7 +38,7 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     let text = core::mem::take(&mut seg.text);
     let text_len = text.len();
     let limit = usize::try_from(tcb.config.recv_buffer).unwrap_or(usize::MAX);
-    let recv = tcb.recv.get_or_insert_with(|| Box::new(RecvBuffer::new()));
+    let recv = pools.recv(&mut tcb.recv);
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
     let nxt = tcb.rcv.nxt;
@@ -43,8 +47,8 @@ pub(super) fn process(tcb: &mut Tcb, now: Instant, seg: &mut Segment) -> Control
     }
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
-    if tcb.recv.as_ref().is_some_and(|recv| recv.readable() == 0 && !recv.has_gap()) {
-        tcb.recv = None;
+    if !inserted.stored {
+        pools.release_recv(&mut tcb.recv);
     }
     let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
     if inserted.advanced == 0 {

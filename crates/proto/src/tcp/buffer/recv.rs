@@ -33,6 +33,10 @@ pub(crate) struct Inserted {
 /// Received text of one connection. Worth having only while it holds some: see [`Self::is_empty`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecvBuffer {
+    /// The first text in order, where it came while there was none: the whole of most messages.
+    head: Bytes,
+    head_charge: usize,
+    /// The text in order behind it.
     ready: Run,
     early: Option<Box<Reassembly>>,
     /// Position of RCV.NXT, counted in octets of text since the buffer was made.
@@ -40,10 +44,6 @@ pub(crate) struct RecvBuffer {
 }
 
 impl RecvBuffer {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     /// Takes the text of a segment that begins at `seq` and lies within the window, except that it may begin before
     /// `rcv_nxt`.
     ///
@@ -72,22 +72,36 @@ impl RecvBuffer {
 
     /// Reads octets in order into `out`; how many.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
-        self.ready.read(out)
+        if self.head.is_empty() {
+            return self.ready.read(out);
+        }
+        let count = self.head.len().min(out.len());
+        let (now, later) = out.split_at_mut(count);
+        if count < self.head.len() {
+            self.head.copy_to_slice(now);
+            return count;
+        }
+        now.copy_from_slice(&self.head);
+        self.take_head();
+        if later.is_empty() || self.ready.len() == 0 { count } else { count + self.ready.read(later) }
     }
 
     /// Reads up to `max` octets in order without copying; `None` when there are none.
     pub(crate) fn read_chunk(&mut self, max: usize) -> Option<Bytes> {
-        self.ready.read_chunk(max)
+        if self.head.is_empty() || max == 0 {
+            return self.ready.read_chunk(max);
+        }
+        Some(if self.head.len() > max { self.head.split_to(max) } else { self.take_head() })
     }
 
     /// Octets in order.
     pub(crate) const fn readable(&self) -> usize {
-        self.ready.len()
+        self.head.len() + self.ready.len()
     }
 
     /// What the text costs in memory: at most twice the receive buffer.
     pub(crate) fn charged(&self) -> usize {
-        self.ready.charge() + self.early_charge()
+        self.head_charge + self.ready.charge() + self.early_charge()
     }
 
     /// Whether early text waits for what comes before it.
@@ -95,10 +109,15 @@ impl RecvBuffer {
         self.early.is_some()
     }
 
-    /// Neither text to read nor early text: the buffer may be dropped and a new one made when text comes.
-    #[cfg(test)]
+    /// Neither text to read nor early text: the connection has no need of the buffer until text comes.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.ready.len() == 0 && self.early.is_none()
+        self.readable() == 0 && self.early.is_none()
+    }
+
+    /// Lets go of what an empty buffer should not hold while it waits: more than about 3 KiB. What it keeps stays
+    /// charged, to whoever uses it next.
+    pub(crate) fn shrink(&mut self) {
+        self.ready.tidy();
     }
 
     /// The blocks of early text for the SACK option: the one that changed last first (RFC 2018 §4 [2018-4, -5, -6]).
@@ -109,7 +128,7 @@ impl RecvBuffer {
     }
 
     /// The connection is over: keeps what can still be read, forgets what waits for text that will never come.
-    pub(crate) fn into_leftover(mut self) -> Option<Self> {
+    pub(crate) fn into_leftover(mut self: Box<Self>) -> Option<Box<Self>> {
         self.early = None;
         (self.readable() > 0).then_some(self)
     }
@@ -122,6 +141,11 @@ impl RecvBuffer {
         let limit = limit.max(LIMIT_MIN);
         let room = (limit + limit / 2).saturating_sub(self.charged());
         Bounds { limit, room, block_max: BLOCK_MAX.min(limit / 16) }
+    }
+
+    fn take_head(&mut self) -> Bytes {
+        self.head_charge = 0;
+        core::mem::take(&mut self.head)
     }
 
     fn insert_ready(&mut self, mut text: Bytes, frame_len: usize, bounds: Bounds) -> Inserted {
@@ -137,7 +161,12 @@ impl RecvBuffer {
         let mut copied = 0;
         let mut advanced = text.len();
         if !is_sparse(text.len(), frame_len) && frame_len + PIECE_COST <= bounds.room {
-            self.ready.push_slice(text, frame_len);
+            if self.readable() == 0 {
+                self.head = text;
+                self.head_charge = frame_len + PIECE_COST;
+            } else {
+                self.ready.push_slice(text, frame_len);
+            }
         } else {
             copied = text.len();
             self.ready.push_copy(&text, bounds.block_max);
@@ -179,11 +208,15 @@ impl RecvBuffer {
 
     /// Makes the text in order compact when the sum of all charges has passed its bound; how many octets that copied.
     fn keep_bound(&mut self, bounds: Bounds) -> usize {
-        if self.charged() > 2 * bounds.limit && self.ready.is_wasteful(bounds.block_max) {
-            self.ready.compact(bounds.block_max)
-        } else {
-            0
+        if self.charged() <= 2 * bounds.limit {
+            return 0;
         }
+        if !self.head.is_empty() {
+            let charge = self.head_charge;
+            let head = self.take_head();
+            self.ready.push_front_slice(head, charge - PIECE_COST);
+        }
+        if self.ready.is_wasteful(bounds.block_max) { self.ready.compact(bounds.block_max) } else { 0 }
     }
 }
 

@@ -12,7 +12,7 @@ const BLOCK_MIN: usize = 64;
 /// A block up to this size is kept when its text has been read.
 const BLOCK_KEPT: usize = 512;
 /// How many slots the queue may keep when it is empty.
-const KEPT_SLOTS: usize = 128;
+const KEPT_SLOTS: usize = 64;
 /// A slice shorter than this is never worth its cost when memory is short.
 const SLICE_MIN: usize = 1024;
 
@@ -103,22 +103,27 @@ impl Run {
 
     /// Takes text from the front into `out`; how many octets.
     pub(crate) fn read(&mut self, mut out: &mut [u8]) -> usize {
-        let mut taken = 0;
-        while !out.is_empty() {
-            let count = match self.pieces.front_mut() {
-                Some(piece) => take(&mut piece.text, &mut out),
-                None => take(&mut self.tail, &mut out),
-            };
-            if count == 0 {
+        let wanted = out.len();
+        while let Some(piece) = self.pieces.front_mut()
+            && !out.is_empty()
+        {
+            if piece.text.len() > out.len() {
+                take(&mut piece.text, &mut out);
                 break;
             }
-            taken += count;
-            if self.pieces.front().is_some_and(|piece| piece.text.is_empty()) {
-                self.drop_front();
-            }
+            let (now, later) = core::mem::take(&mut out).split_at_mut(piece.text.len());
+            now.copy_from_slice(&piece.text);
+            out = later;
+            self.drop_front();
         }
+        if self.pieces.is_empty() && !self.tail.is_empty() {
+            take(&mut self.tail, &mut out);
+        }
+        let taken = wanted - out.len();
         self.len -= taken;
-        self.tidy();
+        if self.len == 0 {
+            self.tidy();
+        }
         taken
     }
 
@@ -133,7 +138,9 @@ impl Run {
             None => self.tail.split_to(max.min(self.tail.len())).freeze(),
         };
         self.len -= text.len();
-        self.tidy();
+        if self.len == 0 {
+            self.tidy();
+        }
         Some(text)
     }
 
@@ -195,7 +202,7 @@ impl Run {
     }
 
     /// Gives back what an empty run has no use for.
-    fn tidy(&mut self) {
+    pub(crate) fn tidy(&mut self) {
         if self.tail.is_empty() && self.tail_charge > BLOCK_KEPT {
             self.freeze_tail();
         }
@@ -206,10 +213,9 @@ impl Run {
 }
 
 /// Copies from the front of `text` to the front of `out`, and advances both.
-fn take(text: &mut impl Buf, out: &mut &mut [u8]) -> usize {
+fn take(text: &mut impl Buf, out: &mut &mut [u8]) {
     let count = text.remaining().min(out.len());
     let (now, later) = core::mem::take(out).split_at_mut(count);
     text.copy_to_slice(now);
     *out = later;
-    count
 }

@@ -1,5 +1,6 @@
 //! Text that the application wrote and the peer has not acknowledged. Its front is SND.UNA.
 
+use super::pool::Blocks;
 use alloc::collections::VecDeque;
 use arrayvec::ArrayVec;
 use bytes::{Buf, Bytes, BytesMut};
@@ -8,27 +9,40 @@ use bytes::{Buf, Bytes, BytesMut};
 /// that is waiting already.
 const BLOCK_MIN: usize = 512;
 const BLOCK_MAX: usize = 64 << 10;
+/// The largest block that an empty buffer keeps. A message up to this size is not spread over two blocks.
+const BLOCK_KEPT: usize = 4 << 10;
+/// Blocks that may be free in the ring, whatever is in flight.
+const RING_FREE: usize = 4;
 /// A segment whose slices hold less than this, though there is more to send, has its chunks merged by copying.
 const MERGE_BELOW: usize = 2 << 10;
 /// How many slots the list of chunks may keep when it is empty.
-const KEPT_SLOTS: usize = 128;
+const KEPT_SLOTS: usize = 64;
+/// The same for the ring of blocks.
+const KEPT_RING: usize = 8;
 /// Most slices that one segment can carry.
 pub(crate) const SLICES: usize = 18;
 
 /// The text from SND.UNA on, sent and unsent.
 ///
-/// [`Self::write`] copies into blocks that grow with demand; [`Self::push`] takes a `Bytes` as it is. Segments are made
-/// of slices of both. Text stays in one piece until a segment needs it, so that many small writes leave in few slices.
+/// [`Self::write`] copies into blocks that grow with demand; [`Self::push`] takes a `Bytes` as it is. A short segment is
+/// copied out of where its text lies ([`Self::short`]); a long one is made of slices ([`Self::gather`]). Text that was
+/// written stays where it is until a slice of it is needed, so that many small writes leave in few slices, and a short
+/// message that is acknowledged leaves an empty block behind and nothing else.
+///
+/// Blocks go round: one that is full waits in a ring, and when all of its text is acknowledged it is written into again.
+/// So a bulk transfer stays in the memory, and in the cache, that what is in flight needs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendBuffer {
     chunks: VecDeque<Chunk>,
-    /// Written text behind the chunks that no segment has asked for yet, and the room left in its block.
-    tail: BytesMut,
-    /// A block to be written into again once its text is acknowledged.
-    spare: BytesMut,
+    /// The block that is being written into: text that no slice was asked of, and the room behind it.
+    tail: Block,
+    /// Octets at the front of `tail` that are acknowledged.
+    stale: usize,
+    /// Blocks whose text is all in chunks, the oldest first.
+    ring: VecDeque<Block>,
     /// The position of SND.UNA, counted in octets since the buffer was made.
     front: u64,
-    /// The position one past the last chunk: where `tail` begins.
+    /// The position one past the last chunk: where the text in `tail` begins.
     chunks_end: u64,
     /// The chunk that the last segment ended in: where the next one probably begins.
     hint: usize,
@@ -41,14 +55,44 @@ struct Chunk {
     text: Bytes,
 }
 
-impl SendBuffer {
-    pub(crate) fn new() -> Self {
-        Self::default()
+/// Memory that text is copied into.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    /// A share of the memory: text, and the room behind it. Slices of what was here before share it too.
+    text: BytesMut,
+    /// Octets of all of it.
+    size: usize,
+}
+
+/// A copy has memory of its own.
+impl Clone for Block {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new(self.size);
+        copy.text.extend_from_slice(&self.text);
+        copy
+    }
+}
+
+impl Block {
+    fn new(size: usize) -> Self {
+        Self { text: BytesMut::with_capacity(size), size }
     }
 
+    /// Octets that can still be written.
+    fn room(&self) -> usize {
+        self.text.capacity() - self.text.len()
+    }
+
+    /// Whether nothing but this refers to the memory any more; then all of it is room.
+    fn reclaim(&mut self) -> bool {
+        self.size > 0 && self.text.try_reclaim(self.size)
+    }
+}
+
+impl SendBuffer {
     /// Octets not acknowledged.
     pub(crate) fn len(&self) -> usize {
-        octets(self.chunks_end - self.front) + self.tail.len()
+        octets(self.chunks_end - self.front) + self.tail.text.len() - self.stale
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -63,43 +107,73 @@ impl SendBuffer {
         }
     }
 
-    /// Appends text by copying it.
-    pub(crate) fn write(&mut self, mut text: &[u8]) {
-        while !text.is_empty() {
-            if self.tail.len() == self.tail.capacity() {
-                self.new_block(text.len());
+    /// Appends text by copying it, if need be into blocks from `free`.
+    pub(crate) fn write(&mut self, mut text: &[u8], free: &mut Blocks) {
+        loop {
+            let room = self.tail.room();
+            if text.len() <= room {
+                self.tail.text.extend_from_slice(text);
+                return;
             }
-            let (now, later) = text.split_at(text.len().min(self.tail.capacity() - self.tail.len()));
-            self.tail.extend_from_slice(now);
-            text = later;
+            // The last corner of a block is not worth cutting a message in two.
+            let corner = self.tail.text.is_empty() && room < BLOCK_KEPT.min(self.tail.size / 2);
+            if room > 0 && !corner {
+                let (now, later) = text.split_at(room);
+                self.tail.text.extend_from_slice(now);
+                text = later;
+            }
+            self.new_block(text.len(), free);
         }
     }
 
     /// The peer has acknowledged so many octets: lets go of them. No more than there are.
     pub(crate) fn acknowledge(&mut self, octets: usize) {
         let end = self.front + octets.min(self.len()) as u64;
+        if !self.chunks.is_empty() {
+            self.drop_chunks(end);
+        }
+        self.front = end;
+        if end > self.chunks_end {
+            self.stale += self::octets(end - self.chunks_end);
+            self.chunks_end = end;
+            if self.stale == self.tail.text.len() {
+                self.tail.text.clear();
+                self.stale = 0;
+            }
+        }
+    }
+
+    fn drop_chunks(&mut self, end: u64) {
         let mut dropped = 0;
-        while let Some(chunk) = self.chunks.front_mut() {
-            let covered = self::octets(end - chunk.start);
+        while let Some(chunk) = self.chunks.front_mut()
+            && chunk.start < end
+        {
+            let covered = octets(end - chunk.start);
             if covered < chunk.text.len() {
                 chunk.text.advance(covered);
                 chunk.start = end;
                 break;
             }
-            if let Some(chunk) = self.chunks.pop_front() {
-                self.recycle(chunk.text);
-            }
+            self.chunks.pop_front();
             dropped += 1;
         }
         self.hint = self.hint.saturating_sub(dropped);
-        self.front = end;
-        if end > self.chunks_end {
-            self.tail.advance(self::octets(end - self.chunks_end));
-            self.chunks_end = end;
+        if self.ring.len() > RING_FREE + octets(self.chunks_end.saturating_sub(end)) / (BLOCK_MAX / 2) {
+            self.ring.pop_front();
         }
-        if self.chunks.is_empty() && self.chunks.capacity() > KEPT_SLOTS {
-            self.chunks = VecDeque::new();
-        }
+    }
+
+    /// The `max` octets from `offset` octets after SND.UNA on, or all there are, where they lie in one piece.
+    pub(crate) fn short(&self, offset: usize, max: usize) -> Option<&[u8]> {
+        let max = max.min(self.len().saturating_sub(offset));
+        let start = self.front + offset as u64;
+        let (text, skip) = if start >= self.chunks_end {
+            (&self.tail.text[..], self.stale + octets(start - self.chunks_end))
+        } else {
+            let chunk = self.chunks.get(self.find(start))?;
+            (&chunk.text[..], octets(start - chunk.start))
+        };
+        text.get(skip..skip + max)
     }
 
     /// Slices of the text from `offset` octets after SND.UNA on, at most `max` octets, as many as fit into `out`.
@@ -193,38 +267,67 @@ impl SendBuffer {
         self.chunks.push_back(Chunk { start, text });
     }
 
+    /// Makes a chunk of the text in `tail`.
     fn freeze_tail(&mut self) {
-        if !self.tail.is_empty() {
-            let text = self.tail.split().freeze();
+        if !self.tail.text.is_empty() {
+            let mut text = self.tail.text.split().freeze();
+            text.advance(core::mem::take(&mut self.stale));
             self.push_chunk(text);
         }
     }
 
-    /// Makes room in `tail`: in its own block, when nobody refers to what is in it any more, else in the spare one, else
-    /// in a new one. The block that it leaves becomes the spare one, so that two take turns where little is in flight.
-    fn new_block(&mut self, wanted: usize) {
-        self.freeze_tail();
-        let wanted = wanted.clamp(BLOCK_MIN, BLOCK_MAX);
-        if self.tail.try_reclaim(wanted) {
+    /// Makes room in `tail` for up to `wanted` octets: at the end of its block by moving the text to the front of it; or
+    /// in the same block, the next of the ring, a free one or a new one, whichever first is not in use.
+    fn new_block(&mut self, wanted: usize, free: &mut Blocks) {
+        let held = self.tail.text.len() - self.stale;
+        if self.stale > held {
+            self.tail.text.copy_within(self.stale.., 0);
+            self.tail.text.truncate(held);
+            self.stale = 0;
             return;
         }
-        core::mem::swap(&mut self.tail, &mut self.spare);
-        if !self.tail.try_reclaim(wanted) {
-            self.tail = BytesMut::with_capacity(wanted.max(self.len().min(BLOCK_MAX)));
+        self.freeze_tail();
+        let size = wanted.max(self.len()).clamp(BLOCK_MIN, BLOCK_MAX).next_power_of_two();
+        if self.tail.size >= size && self.tail.reclaim() {
+            return;
         }
+        let full = core::mem::take(&mut self.tail);
+        if full.size >= size / 2 && !self.chunks.is_empty() {
+            self.ring.push_back(full);
+        }
+        self.tail = self.recycled(size, free).unwrap_or_else(|| Block::new(size));
     }
 
-    /// Keeps an acknowledged block for text to come, if it is of a fitting size, nobody else refers to it, and the spare
-    /// one is still in use. With nothing behind it the question is not worth asking: two blocks take turns then.
-    fn recycle(&mut self, text: Bytes) {
-        if !self.chunks.is_empty()
-            && !self.spare.try_reclaim(BLOCK_MIN)
-            && let Ok(mut block) = text.try_into_mut()
-        {
-            block.clear();
-            if block.try_reclaim(BLOCK_MIN) && block.capacity() <= BLOCK_MAX {
-                self.spare = block;
+    fn recycled(&mut self, size: usize, free: &mut Blocks) -> Option<Block> {
+        while let Some(oldest) = self.ring.front_mut() {
+            let fits = oldest.size >= size / 2;
+            if fits && !oldest.reclaim() {
+                break;
             }
+            let oldest = self.ring.pop_front();
+            if fits {
+                return oldest;
+            }
+        }
+        if size < BLOCK_MAX {
+            return None;
+        }
+        free.pop().filter(|block| block.size >= size).and_then(|mut block| block.reclaim().then_some(block))
+    }
+
+    /// Lets go of what an empty buffer should not hold while it waits: more than about 7 KiB. The largest blocks go to
+    /// `free`, as far as there is room.
+    pub(crate) fn shrink(&mut self, free: &mut Blocks) {
+        if self.chunks.capacity() > KEPT_SLOTS {
+            self.chunks = VecDeque::new();
+        }
+        if self.tail.size > BLOCK_KEPT {
+            self.ring.push_back(core::mem::take(&mut self.tail));
+        }
+        let room = free.remaining_capacity();
+        free.extend(self.ring.drain(..).filter(|block| block.size == BLOCK_MAX).take(room));
+        if self.ring.capacity() > KEPT_RING {
+            self.ring = VecDeque::new();
         }
     }
 }

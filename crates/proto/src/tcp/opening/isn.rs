@@ -9,31 +9,37 @@ use crate::tcp::seq::SeqNum;
 /// Makes the numbers of a connection that outsiders must not guess.
 #[derive(Clone)]
 pub(crate) struct Numbers {
-    isn: Sip24,
-    offset: Sip24,
+    prf: Sip24,
+}
+
+/// What one keyed hash of a tuple gives: its halves are as independent as two hashes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TupleNumbers {
+    isn: u32,
+    /// What is added to the millisecond clock of the tuple's timestamps: the same for every connection of the tuple, so
+    /// that a later one is newer (RFC 6191).
+    pub(crate) timestamp_offset: u32,
 }
 
 impl Numbers {
     pub(crate) fn new(secret: &Secret) -> Self {
-        Self { isn: secret.prf(Purpose::InitialSequence), offset: secret.prf(Purpose::TimestampOffset) }
+        Self { prf: secret.prf(Purpose::ConnectionNumbers) }
     }
 
-    /// ISN = M + F(tuple, secret), M a clock of four microseconds (RFC 9293 MUST-8, SHLD-1).
-    pub(crate) fn initial_sequence(&self, key: &Key, now: Instant) -> SeqNum {
-        SeqNum(low_bits(key.hash(&self.isn)).wrapping_add(low_bits(now.as_micros() / 4)))
-    }
-
-    /// What is added to the millisecond clock of a tuple's timestamps: the same for every connection of the tuple, so
-    /// that a later one is newer (RFC 6191).
-    pub(crate) fn timestamp_offset(&self, key: &Key) -> u32 {
-        low_bits(key.hash(&self.offset))
+    pub(crate) fn of(&self, key: &Key) -> TupleNumbers {
+        let hash = key.hash(&self.prf);
+        TupleNumbers { isn: low_bits(hash), timestamp_offset: low_bits(hash >> 32) }
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the low half of a hash, or of a clock that wraps by design"
-)]
+impl TupleNumbers {
+    /// ISN = M + F(tuple, secret), M a clock of four microseconds (RFC 9293 MUST-8, SHLD-1).
+    pub(crate) fn initial_sequence(self, now: Instant) -> SeqNum {
+        SeqNum(self.isn.wrapping_add(low_bits(now.as_micros() / 4)))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash, or a clock that wraps by design")]
 fn low_bits(value: u64) -> u32 {
     value as u32
 }

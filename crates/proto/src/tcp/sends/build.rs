@@ -2,20 +2,22 @@
 
 use super::{Kind, Plan, window};
 use crate::Instant;
-use crate::tcp::seq::octets;
+use crate::frame::SHORT_TEXT;
+use crate::tcp::buffer::send::SLICES;
+use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::tcp::timers::{AckDue, Waiting};
 use crate::wire::tcp::{Flags, Header, Options, Timestamp};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
-/// Builds the segment. Ports are the caller's to fill in.
+/// Builds the segment. Ports are the caller's to fill in, and short text is the caller's to copy ([`short_text`]).
 pub(crate) fn build(
     tcb: &mut Tcb,
     now: Instant,
     plan: &Plan,
     pressed: bool,
-    text: &mut ArrayVec<Bytes, 18>,
+    text: &mut ArrayVec<Bytes, SLICES>,
 ) -> Header {
     let wnd = window::offer(tcb, pressed);
     let mut header = Header { seq: plan.seq, ack: tcb.rcv.nxt, flags: Flags::ACK, wnd, ..Header::default() };
@@ -41,16 +43,36 @@ pub(crate) fn build(
     header
 }
 
-fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, 18>) -> u32 {
+/// The text of a plan that is not worth a slice, since copying it costs less than sharing it: a segment of
+/// [`SHORT_TEXT`] octets at most that lies in one piece. Empty for any other.
+pub(crate) fn short_text(tcb: &Tcb, seq: SeqNum, max: u32) -> &[u8] {
+    let (Ok(offset), Ok(max)) = (usize::try_from(seq.since(tcb.snd.una)), usize::try_from(max)) else {
+        return &[];
+    };
+    match &tcb.send {
+        // What a device has to cut into segments is text in slices.
+        Some(send) if max <= SHORT_TEXT.min(usize::from(tcb.snd.mss)) => {
+            send.short(offset, max).unwrap_or_default()
+        }
+        _ => &[],
+    }
+}
+
+/// The slices of text of a plan, unless it is short; how many octets its text has.
+fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, SLICES>) -> u32 {
+    if plan.text == 0 {
+        return 0;
+    }
+    let short = short_text(tcb, plan.seq, plan.text).len();
+    if short > 0 {
+        return octets(short);
+    }
     let offset = plan.seq.since(tcb.snd.una);
     let (Some(send), Ok(offset), Ok(max)) =
         (&mut tcb.send, usize::try_from(offset), usize::try_from(plan.text))
     else {
         return 0;
     };
-    if max == 0 {
-        return 0;
-    }
     let taken = send.gather(offset, max, text);
     let mss = usize::from(tcb.snd.mss);
     if taken == max || taken <= mss {
@@ -63,7 +85,7 @@ fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, 18>) -> u32 {
 }
 
 /// Takes octets off the end.
-fn cut(text: &mut ArrayVec<Bytes, 18>, mut octets: usize) {
+fn cut(text: &mut ArrayVec<Bytes, SLICES>, mut octets: usize) {
     while octets > 0
         && let Some(last) = text.last_mut()
     {
@@ -103,7 +125,8 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     match plan.kind {
         Kind::New => {
             tcb.snd.nxt += octets;
-            if !octets.min(plan.text).is_multiple_of(u32::from(tcb.snd.mss)) {
+            let (text, mss) = (octets.min(plan.text), u32::from(tcb.snd.mss));
+            if (text < mss && text > 0) || (text > mss && !text.is_multiple_of(mss)) {
                 tcb.snd.small_end = tcb.snd.nxt;
             }
             tcb.start_timing(tcb.snd.nxt, now);

@@ -73,7 +73,7 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
     if let Some(plan) = retransmission(tcb, text_max) {
         return Next::Segment(plan);
     }
-    if tcb.outstanding() == 0 && tcb.idle_for(now) > tcb.rto() {
+    if tcb.outstanding() == 0 && tcb.is_idle(now) {
         tcb.congestion.on_idle(tcb.snd.mss);
     }
     let blocked = match new_text(tcb, text_max) {

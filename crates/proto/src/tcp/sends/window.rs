@@ -23,13 +23,21 @@ pub(crate) fn offer(tcb: &mut Tcb, pressed: bool) -> u16 {
 /// A sender with this much ahead of it is not held up: the ACKs of what it sends tell it of the rest.
 const LOW_WINDOW: u32 = 32 << 10;
 
+/// Whether so little of the window is left that its growth may be news to the peer.
+pub(crate) fn is_low(tcb: &Tcb) -> bool {
+    let wnd = tcb.rcv.wnd();
+    wnd < LOW_WINDOW && wnd < (tcb.config.recv_buffer / 2).max(1)
+}
+
 /// Whether the application has read so much that the peer should hear of it without waiting for the next ACK: the
 /// window was low, has doubled, and by a worthwhile step.
 pub(crate) fn update_due(tcb: &Tcb, pressed: bool) -> bool {
     let wnd = tcb.rcv.wnd();
     let free = free(tcb, pressed).min(u32::from(u16::MAX) << tcb.rcv_shift);
-    let low = wnd < LOW_WINDOW.min(tcb.config.recv_buffer / 2).max(1);
-    low && tcb.halves.may_receive() && free >= wnd.saturating_mul(2) && free >= wnd.saturating_add(step(tcb))
+    is_low(tcb)
+        && tcb.halves.may_receive()
+        && free >= wnd.saturating_mul(2)
+        && free >= wnd.saturating_add(step(tcb))
 }
 
 /// Room in the receive buffer; none while out-of-order text pins more than the buffer's worth.

@@ -46,6 +46,14 @@ fn pseudo_header_is_the_sum_of_its_octets() {
 
 proptest! {
     #[test]
+    fn all_ones_are_found_without_folding(total: u64, factor in 0..=u64::MAX / 0xffff) {
+        prop_assert_eq!(super::is_ones(total), super::fold(total) == 0xffff);
+        let multiple = factor * 0xffff;
+        prop_assert_eq!(super::is_ones(multiple), super::fold(multiple) == 0xffff);
+        prop_assert_eq!(super::is_ones(factor), super::fold(factor) == 0xffff);
+    }
+
+    #[test]
     fn any_slicing_gives_the_naive_sum(bytes in prop::collection::vec(any::<u8>(), 0..1600), cuts in prop::collection::vec(0usize..1600, 0..5)) {
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
         cuts.extend([0, bytes.len()]);
@@ -76,4 +84,10 @@ fn every_short_length_and_every_end_of_a_stride_gives_the_naive_sum() {
             assert_eq!(sum.fold(), naive(&bytes[start..end]), "{start}..{end}");
         }
     }
+}
+
+#[test]
+fn zero_is_not_all_ones_and_the_largest_multiple_is() {
+    assert!(!super::is_ones(0) && super::is_ones(0xffff) && super::is_ones(u64::MAX));
+    assert!(!super::is_ones(u64::MAX - 1) && !super::is_ones(1));
 }

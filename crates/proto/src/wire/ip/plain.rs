@@ -1,7 +1,7 @@
 //! The header that nearly every packet has, in few steps: TCP in a whole packet, without options or extension headers.
 
 use super::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, PROTOCOL_TCP};
-use crate::wire::checksum::sum_header_v4;
+use crate::wire::checksum::fits_header_v4;
 use core::ops::Range;
 
 /// A plain packet: the octets of its addresses, and where its segment lies.
@@ -21,15 +21,22 @@ pub struct Plain<A> {
 #[must_use]
 pub fn plain_v4(bytes: &[u8]) -> Option<Plain<[u8; 4]>> {
     let header = bytes.first_chunk::<IPV4_HEADER_LEN>()?;
-    let [0x45, _, l0, l1, _, _, f0, f1, _, PROTOCOL_TCP, _, _, source @ .., d0, d1, d2, d3] = *header else {
+    // By words, which the compiler then loads as such.
+    let [first, second, third, source, destination] = header.as_chunks::<4>().0 else { return None };
+    let (first, second) = (u32::from_be_bytes(*first), u32::from_be_bytes(*second));
+    let (third, from) = (u32::from_be_bytes(*third), u32::from_be_bytes(*source));
+    if first >> 24 != 0x45 || (third >> 16) & 0xff != u32::from(PROTOCOL_TCP) {
         return None;
-    };
-    let end = usize::from(u16::from_be_bytes([l0, l1]));
-    let [network, ..] = source;
+    }
+    let end = usize::try_from(first & 0xffff).ok()?;
     // MF and the offset of a fragment; then networks in which no source is, or with special addresses.
-    let plain = (f0 & 0x3f) | f1 == 0 && (1..=223).contains(&network) && network != 127;
-    let fits = (IPV4_HEADER_LEN..=bytes.len()).contains(&end) && sum_header_v4(header) == 0xffff;
-    (plain && fits).then_some(Plain { source, destination: [d0, d1, d2, d3], segment: IPV4_HEADER_LEN..end })
+    let plain = second & 0x3fff == 0 && (1..=223).contains(&(from >> 24)) && from >> 24 != 127;
+    let fits = (IPV4_HEADER_LEN..=bytes.len()).contains(&end) && fits_header_v4(header);
+    (plain && fits).then_some(Plain {
+        source: *source,
+        destination: *destination,
+        segment: IPV4_HEADER_LEN..end,
+    })
 }
 
 /// The same for IPv6.

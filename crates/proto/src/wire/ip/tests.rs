@@ -20,7 +20,7 @@ fn repr(v6: bool, protocol: u8, payload_len: usize) -> IpRepr {
 }
 
 fn packet(repr: &IpRepr, payload: &[u8]) -> Vec<u8> {
-    let mut header = ArrayVec::new();
+    let mut header = crate::HeaderBytes::new();
     emit_header(repr, &mut header);
     let mut bytes = header.to_vec();
     bytes.extend_from_slice(payload);

@@ -1,0 +1,336 @@
+//! From a 64-bit hash to a `u32` reference, grown a small block at a time.
+//!
+//! One large hash table rehashes everything in one call when it grows. This is linear hashing over many small blocks:
+//! each time there are [`PER_BLOCK`] more entries, one block is split into two, the blocks taking turns. Which block
+//! holds a hash follows from the hash and the number of blocks alone.
+//!
+//! A block is a row of [lines](line) of the cache. Beside each reference lie 17 bits of its hash, the tag. It decides in
+//! which line an entry lies and tells the entries of a line apart: a look-up touches one line and hardly ever an object
+//! that is not the right one, and a block grows by a half or a third without hashing anything again.
+
+mod line;
+
+use super::NIL;
+use super::growth::Growth;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use line::{Line, SLOTS, TAG_BITS, tag_of};
+
+/// Entries per block on average right after every block was split; twice that just before.
+const PER_BLOCK: usize = 256;
+/// Blocks with room for so many (16 lines) shrink when three quarters of that are free.
+const SHRINKING: u16 = 130;
+
+/// A set of `u32` references, found by the hash of what they refer to and an equality that the caller gives.
+///
+/// The hash must be keyed (an attacker who can choose it can fill one block). Costs 8 to 11 octets an entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    blocks: Vec<Block>,
+    /// The number of blocks when the present round of splitting began, a power of two, less one.
+    mask: usize,
+    /// The same for the next round.
+    wide: usize,
+    len: usize,
+    growth: Growth,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Block {
+    lines: Box<[Line]>,
+    len: u32,
+    /// With so many entries it grows.
+    limit: u16,
+    /// With fewer it shrinks.
+    floor: u16,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Index {
+    pub(crate) const fn new() -> Self {
+        Self {
+            blocks: Vec::new(),
+            mask: 0,
+            wide: 1,
+            len: 0,
+            growth: Growth { entries_moved: 0, octets_initialised: 0 },
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What growing has cost so far.
+    pub(crate) const fn growth(&self) -> Growth {
+        self.growth
+    }
+
+    /// The reference of this hash that `eq` agrees to. `eq` is asked about those with an equal tag only.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let block = self.blocks.get(self.block_of(hash))?;
+        let tag = tag_of(hash);
+        let home = home(tag, block.lines.len());
+        let line = block.lines.get(home)?;
+        match line.find(tag, &mut eq) {
+            Some((_, value)) => Some(value),
+            None if line.is_passed() => block.find_farther(tag, eq).map(|(_, _, value)| value),
+            None => None,
+        }
+    }
+
+    /// For each hash a reference that is probably its own, [`NIL`] where there is none; no object is looked at.
+    ///
+    /// For look-ups ahead of use: the misses of the cache overlap, which those of one [`Self::find`] after another cannot.
+    /// It is right but for the few references that share a tag or lie in a later line.
+    #[allow(dead_code, reason = "until the host works in batches")]
+    pub(crate) fn candidates<const N: usize>(&self, hashes: &[u64; N]) -> [u32; N] {
+        hashes.map(|hash| self.candidate(hash))
+    }
+
+    #[inline]
+    fn candidate(&self, hash: u64) -> u32 {
+        let Some(block) = self.blocks.get(self.block_of(hash)) else { return NIL };
+        let tag = tag_of(hash);
+        let Some(line) = block.lines.get(home(tag, block.lines.len())) else { return NIL };
+        line.probable(tag)
+    }
+
+    /// Adds a reference. Does not look whether there is an equal one. `rehash` gives the hash of a reference that is
+    /// already here; it is asked only when a block is split.
+    #[inline]
+    pub(crate) fn insert(&mut self, hash: u64, value: u32, rehash: impl Fn(u32) -> u64) {
+        let at = self.block_of(hash);
+        let tag = tag_of(hash);
+        match self.blocks.get_mut(at) {
+            Some(block) if block.len < u32::from(block.limit) => block.put(tag, value),
+            _ => self.insert_growing(at, tag, value),
+        }
+        self.len += 1;
+        if self.len > self.blocks.len() * PER_BLOCK {
+            self.split(rehash);
+        }
+    }
+
+    /// Puts `new` in the place of the reference `old`, whose object lives on as another. False if `old` is not there.
+    #[inline]
+    pub(crate) fn replace(&mut self, hash: u64, old: u32, new: u32) -> bool {
+        let at = self.block_of(hash);
+        self.blocks.get_mut(at).is_some_and(|block| block.replace(tag_of(hash), old, new))
+    }
+
+    /// Takes a reference out.
+    #[inline]
+    pub(crate) fn remove(&mut self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let at = self.block_of(hash);
+        let block = self.blocks.get_mut(at)?;
+        let value = block.take(tag_of(hash), eq)?;
+        if block.len < u32::from(block.floor) {
+            self.shrink(at);
+        }
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// The block of a hash: as many bits of its upper half as there were before this round, and one more for the blocks
+    /// that were split in it. The lowest 17 bits are the tag.
+    #[inline]
+    fn block_of(&self, hash: u64) -> usize {
+        let number = (hash >> 32) as usize;
+        let wide = number & self.wide;
+        if wide < self.blocks.len() { wide } else { wide & self.mask }
+    }
+
+    #[cold]
+    fn insert_growing(&mut self, at: usize, tag: u32, value: u32) {
+        if self.blocks.is_empty() {
+            self.push(Block::default());
+        }
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.resize(block.len as usize + 1, &mut self.growth);
+            block.put(tag, value);
+        }
+    }
+
+    /// Gives memory back; the last block keeps a little of it.
+    #[cold]
+    fn shrink(&mut self, at: usize) {
+        let alone = self.blocks.len() == 1;
+        if let Some(block) = self.blocks.get_mut(at)
+            && !(alone && block.limit < SHRINKING)
+        {
+            block.resize(block.len as usize * 2, &mut self.growth);
+        }
+    }
+
+    fn push(&mut self, block: Block) {
+        if self.blocks.len() == self.blocks.capacity() {
+            self.growth.octets(size_of_val(self.blocks.as_slice()));
+        }
+        self.blocks.push(block);
+    }
+
+    /// Splits the block whose turn it is.
+    #[cold]
+    fn split(&mut self, rehash: impl Fn(u32) -> u64) {
+        let from = self.blocks.len() - (self.mask + 1);
+        let Some(block) = self.blocks.get_mut(from) else { return };
+        let count = block.len as usize;
+        let mut parts = [Vec::with_capacity(count), Vec::with_capacity(count)];
+        let mut sort = |tag, value| {
+            let side = (rehash(value) >> 32) as usize & (self.mask + 1);
+            if let Some(part) = parts.get_mut(usize::from(side != 0)) {
+                part.push((tag, value));
+            }
+        };
+        block.lines.iter().for_each(|line| line.for_each(&mut sort));
+        self.growth.entries(count);
+        let [low, high] = parts;
+        *block = Block::of(&low, &mut self.growth);
+        let high = Block::of(&high, &mut self.growth);
+        self.push(high);
+        if self.blocks.len() == (self.mask + 1) * 2 {
+            self.mask = self.wide;
+            self.wide = self.wide << 1 | 1;
+        }
+    }
+}
+
+impl Block {
+    fn with_room(entries: usize, growth: &mut Growth) -> Self {
+        let lines = lines_for(entries);
+        growth.octets(lines * size_of::<Line>());
+        let limit = u16::try_from(limit(lines)).unwrap_or(u16::MAX);
+        let floor = if limit < SHRINKING { 1 } else { limit / 4 };
+        Self { lines: vec![Line::EMPTY; lines].into_boxed_slice(), len: 0, limit, floor }
+    }
+
+    fn of(entries: &[(u32, u32)], growth: &mut Growth) -> Self {
+        let mut block = Self::with_room(entries.len(), growth);
+        for (tag, value) in entries {
+            block.put(*tag, *value);
+        }
+        block
+    }
+
+    /// Makes room for `entries` in all.
+    #[cold]
+    fn resize(&mut self, entries: usize, growth: &mut Growth) {
+        let mut larger = Self::with_room(entries, growth);
+        growth.entries(self.len as usize);
+        self.lines.iter().for_each(|line| line.for_each(|tag, value| larger.put(tag, value)));
+        *self = larger;
+    }
+
+    /// Adds an entry; the caller has seen to it that there is room.
+    #[inline]
+    fn put(&mut self, tag: u32, value: u32) {
+        self.len += 1;
+        let mut at = home(tag, self.lines.len());
+        while let Some(line) = self.lines.get_mut(at)
+            && !line.put(tag, value)
+        {
+            at = farther(at, self.lines.len());
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let home = home(tag, self.lines.len());
+        let line = self.lines.get_mut(home)?;
+        let value = match line.find(tag, &mut eq) {
+            Some((slot, value)) => {
+                line.clear(slot);
+                value
+            }
+            None if line.is_passed() => self.take_farther(tag, eq)?,
+            None => return None,
+        };
+        self.len -= 1;
+        Some(value)
+    }
+
+    #[inline]
+    fn replace(&mut self, tag: u32, old: u32, new: u32) -> bool {
+        let home = home(tag, self.lines.len());
+        let Some(line) = self.lines.get_mut(home) else { return false };
+        let (line, place) = match line.find(tag, |value| value == old) {
+            Some((place, _)) => (line, place),
+            None => match self.find_farther(tag, |value| value == old) {
+                Some((at, place, _)) if let Some(line) = self.lines.get_mut(at) => (line, place),
+                _ => return false,
+            },
+        };
+        line.set(place, new);
+        true
+    }
+
+    /// Looks beyond the home of a tag, where it was full once: the line, the place in it, the reference.
+    #[inline(never)]
+    fn find_farther(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
+        let mut at = home(tag, self.lines.len());
+        for _ in 1..self.lines.len() {
+            at = farther(at, self.lines.len());
+            let line = self.lines.get(at)?;
+            if let Some((slot, value)) = line.find(tag, &mut eq) {
+                return Some((at, slot, value));
+            }
+            if !line.is_passed() {
+                return None;
+            }
+        }
+        None
+    }
+
+    #[inline(never)]
+    fn take_farther(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let (end, slot, value) = self.find_farther(tag, eq)?;
+        self.lines.get_mut(end)?.clear(slot);
+        let mut at = home(tag, self.lines.len());
+        while at != end {
+            self.lines.get_mut(at)?.unpass();
+            at = farther(at, self.lines.len());
+        }
+        Some(value)
+    }
+}
+
+/// The line that is a tag's home.
+#[inline]
+const fn home(tag: u32, lines: usize) -> usize {
+    (tag as usize * lines) >> TAG_BITS
+}
+
+const fn farther(at: usize, lines: usize) -> usize {
+    if at + 1 < lines { at + 1 } else { 0 }
+}
+
+/// How many entries so many lines hold before they grow: 13 of 16 places.
+const fn limit(lines: usize) -> usize {
+    lines * SLOTS * 13 / 16
+}
+
+/// A number of lines that holds so many entries: 0, 1, 2, 4, 8, 16, and from there a power of two or one and a half.
+const fn lines_for(entries: usize) -> usize {
+    let mut lines = 0;
+    while limit(lines) < entries {
+        lines = match lines {
+            0 => 1,
+            1..16 => lines * 2,
+            _ if lines.is_power_of_two() => lines / 2 * 3,
+            _ => lines / 3 * 4,
+        };
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;
