@@ -3,12 +3,14 @@
 //! | module | what |
 //! |---|---|
 //! | [`memory`] | the in-memory suite of `linger_mem` |
+//! | [`tun`] | the suite over a TUN: servers, loads, the list of measurements |
 //! | `sys` | processor time of a thread, an allocator that counts, a word to valgrind |
 #![deny(unsafe_code)]
 
 pub mod memory;
 #[allow(unsafe_code)]
 mod sys;
+pub mod tun;
 
 pub use sys::{Counting, Cpu, Heap, counted_alone, heap, reset_peak};
 

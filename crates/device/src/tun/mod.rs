@@ -108,24 +108,64 @@ impl Tun {
         self.counters.clone()
     }
 
-    fn new(fd: OwnedFd, name: String, mtu: u16, vnet_hdr: bool) -> Self {
-        Self {
-            queue: Queue::new(fd),
+    fn new(fd: OwnedFd, name: String, mtu: u16, vnet_hdr: bool) -> io::Result<Self> {
+        Ok(Self {
+            queue: Queue::new(fd)?,
             name,
             mtu,
             vnet_hdr,
             receiver: Receiver::default(),
             counters: TunCounters::default(),
+        })
+    }
+
+    /// For a program with a loop of its own instead of tokio: appends the frames that wait in the kernel to `batch`, at
+    /// most `most` of them, and returns how many; zero when none waits. Poll the descriptor ([`AsFd`]) for more, and
+    /// for an error condition, which is what a deleted interface shows.
+    ///
+    /// # Errors
+    /// `NotConnected` when the interface was deleted, and what else the kernel says.
+    pub fn try_recv(&mut self, batch: &mut Vec<Frame>, most: usize) -> io::Result<usize> {
+        let mut received = 0;
+        while received < most {
+            match self.queue.try_read(self.receiver.buffer()) {
+                Ok(_) => match self.receiver.frame(self.vnet_hdr) {
+                    Some(frame) => {
+                        batch.push(frame);
+                        received += 1;
+                    }
+                    None => count(&self.counters.0.malformed),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(self.broken(error)),
+            }
         }
+        Ok(received)
+    }
+
+    /// For a program with a loop of its own instead of tokio: sends one frame.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no room, `NotConnected` when the interface was deleted. What the interface drops is
+    /// counted ([`Tun::counters`]) and no error.
+    pub fn try_send(&self, frame: &Transmit) -> io::Result<()> {
+        if self.vnet_hdr { self.write(frame) } else { self.write_cut(frame) }
+    }
+
+    /// The error of a read, in words where it means that the interface is gone.
+    fn broken(&self, error: io::Error) -> io::Error {
+        if error.raw_os_error() == Some(libc::EBADFD) { self.deleted() } else { error }
     }
 
     /// Writes one packet. What the interface drops is counted; only a deleted interface is an error.
     fn write(&self, frame: &Transmit) -> io::Result<()> {
-        let result = if self.vnet_hdr {
-            let (header, frame) = VnetHeader::of(frame);
+        let result = if !self.vnet_hdr {
+            self.queue.try_write(&[&frame.header], &frame.text)
+        } else if let Some(header) = VnetHeader::of(frame) {
             self.queue.try_write(&[&header.to_bytes(), &frame.header], &frame.text)
         } else {
-            self.queue.try_write(&[&frame.header], &frame.text)
+            let (header, frame) = vnet::partial(frame);
+            self.queue.try_write(&[&header.to_bytes(), &frame.header], &frame.text)
         };
         match result {
             Err(error) => self.judge(error),
@@ -178,30 +218,28 @@ impl Device for Tun {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<io::Result<usize>> {
         let mut received = 0;
-        while received < BATCH {
-            match self.queue.poll_read(cx, self.receiver.buffer()) {
-                Poll::Ready(Ok(_)) => match self.receiver.frame(self.vnet_hdr) {
-                    Some(frame) => {
-                        batch.push(frame);
-                        received += 1;
-                    }
-                    None => count(&self.counters.0.malformed),
-                },
-                Poll::Ready(Err(error)) if error.raw_os_error() == Some(libc::EBADFD) => {
-                    return Poll::Ready(Err(self.deleted()));
+        let (receiver, counters, vnet_hdr) = (&mut self.receiver, &self.counters, self.vnet_hdr);
+        let polled = self.queue.poll_read(cx, |queue| {
+            queue.try_read(receiver.buffer())?;
+            match receiver.frame(vnet_hdr) {
+                Some(frame) => {
+                    batch.push(frame);
+                    received += 1;
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending if received == 0 => return Poll::Pending,
-                Poll::Pending => break,
+                None => count(&counters.0.malformed),
             }
+            Ok(received < BATCH)
+        });
+        match polled {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken(error))),
+            Poll::Pending if received == 0 => Poll::Pending,
+            _ => Poll::Ready(Ok(received)),
         }
-        Poll::Ready(Ok(received))
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
         loop {
-            let result = if self.vnet_hdr { self.write(frame) } else { self.write_cut(frame) };
-            match result {
+            match self.try_send(frame) {
                 // An interface that is down is never writable: asked only after a write has found no room.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.queue.poll_writable(cx))?;

@@ -235,7 +235,7 @@ impl TunBuilder {
         }
         // A share of the same open file: the interface lives on when `device` is dropped.
         let fd = device.as_fd().try_clone_to_owned()?;
-        Ok(Tun::new(fd, name, self.mtu, self.offload))
+        Ok(Tun::new(fd, name, self.mtu, self.offload)?)
     }
 
     fn refused(&self, error: io::Error) -> TunError {
@@ -277,7 +277,7 @@ pub(super) fn adopt(fd: OwnedFd, mtu: u16) -> Result<Tun, TunError> {
     // Also without headers: the mask is the interface's and outlives descriptors, and super-segments would come as
     // packets that are too long.
     sys::set_offload(fd.as_fd(), attachment.vnet_hdr)?;
-    Ok(Tun::new(fd, attachment.name, mtu, attachment.vnet_hdr))
+    Ok(Tun::new(fd, attachment.name, mtu, attachment.vnet_hdr)?)
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ use tokio::io::unix::AsyncFd;
 /// A virtio header, the headers, and the slices of text.
 const PIECES: usize = 20;
 
+/// A packet of up to so many octets is first put together: for the kernel one piece is cheaper than several, by more
+/// than the copy costs.
+const JOIN: usize = 2048;
+
 /// A nonblocking TUN descriptor, registered with tokio's reactor when it is first polled.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -40,7 +44,6 @@ impl std::fmt::Debug for Registered {
 
 impl Registered {
     fn new(fd: Arc<OwnedFd>) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&fd, true)?;
         let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
         let reactor = Arc::new(sys::register(fd, interest)?);
         Ok(Self { error: park(&reactor), reactor })
@@ -59,8 +62,9 @@ fn park(
 }
 
 impl Queue {
-    pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd: Arc::new(fd), registered: None }
+    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Self { fd: Arc::new(fd), registered: None })
     }
 
     fn registered(&mut self) -> io::Result<&mut Registered> {
@@ -70,33 +74,59 @@ impl Queue {
         }
     }
 
-    /// Reads one packet into the unused room of `buffer`. `Pending` when there is none; then `cx` is woken when one
-    /// arrives or the interface is deleted.
+    /// Reads one packet into the unused room of `buffer`, without tokio. `WouldBlock` when there is none.
+    pub(super) fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            match rustix::io::read(&self.fd, rustix::buffer::spare_capacity(buffer)) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Reads one packet after another by `read`, which is given the descriptor's own reading call and says whether it
+    /// wants more. `Pending` when there is none left; then `cx` is woken when one arrives or the interface is deleted.
+    ///
+    /// The reactor is asked once for all of them: asking it costs nearly as much as a small read.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>> {
-        let registered = self.registered()?;
-        while let Poll::Ready(guard) = registered.reactor.poll_read_ready(cx) {
-            let read = guard?
-                .try_io(|fd| Ok(rustix::io::read(fd.get_ref(), rustix::buffer::spare_capacity(buffer))?));
-            match read {
-                Err(_would_block) => {}
-                Ok(Err(error)) if error.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
-                Ok(result) => return Poll::Ready(result),
+        mut read: impl FnMut(&Self) -> io::Result<bool>,
+    ) -> Poll<io::Result<()>> {
+        self.registered()?;
+        let reactor = match &self.registered {
+            Some(registered) => Arc::clone(&registered.reactor),
+            None => return Poll::Pending,
+        };
+        while let Poll::Ready(guard) = reactor.poll_read_ready(cx) {
+            let mut guard = guard?;
+            loop {
+                match read(self) {
+                    Ok(true) => {}
+                    Ok(false) => return Poll::Ready(Ok(())),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
             }
+            guard.clear_ready();
         }
-        ready!(registered.error.as_mut().poll(cx))?;
-        registered.error = park(&registered.reactor);
-        match rustix::io::read(registered.reactor.get_ref(), rustix::buffer::spare_capacity(buffer)) {
-            Err(Errno::AGAIN) => {
+        ready!(self.poll_error(cx))?;
+        match read(self) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // No error any more: the next poll waits for the next one.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            result => Poll::Ready(Ok(result?)),
+            result => Poll::Ready(result.map(drop)),
         }
+    }
+
+    /// Ready when the descriptor has reported an error.
+    fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let registered = self.registered()?;
+        ready!(registered.error.as_mut().poll(cx))?;
+        registered.error = park(&registered.reactor);
+        Poll::Ready(Ok(()))
     }
 
     /// Ready when a write may be tried again, after one that found no room.
@@ -109,6 +139,16 @@ impl Queue {
 
     /// Writes one packet that lies in pieces, by one system call. `WouldBlock` means that there is no room.
     pub(super) fn try_write(&self, headers: &[&[u8]], text: &[Bytes]) -> io::Result<()> {
+        // Filled in place: a buffer of this size is not to be moved about.
+        let mut joined = ArrayVec::<u8, JOIN>::new();
+        if join(&mut joined, headers, text).is_some() {
+            loop {
+                match rustix::io::write(&self.fd, &joined) {
+                    Err(Errno::INTR) => {}
+                    result => return Ok(result.map(drop)?),
+                }
+            }
+        }
         let pieces: ArrayVec<IoSlice<'_>, PIECES> =
             headers.iter().copied().chain(text.iter().map(Bytes::as_ref)).map(IoSlice::new).collect();
         loop {
@@ -118,6 +158,14 @@ impl Queue {
             }
         }
     }
+}
+
+/// Puts a small packet together; `None` for a larger one.
+fn join(joined: &mut ArrayVec<u8, JOIN>, headers: &[&[u8]], text: &[Bytes]) -> Option<()> {
+    for piece in headers.iter().copied().chain(text.iter().map(Bytes::as_ref)) {
+        joined.try_extend_from_slice(piece).ok()?;
+    }
+    Some(())
 }
 
 impl AsFd for Queue {

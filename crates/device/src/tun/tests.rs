@@ -170,7 +170,10 @@ fn a_forwarded_super_segment_is_cut_rightly_by_the_kernel_and_equals_our_own_cut
 /// The next TCP packet, one at a time and in order.
 async fn next_segment(tun: &mut Tun) -> Frame {
     loop {
-        let read = poll_fn(|cx| tun.queue.poll_read(cx, tun.receiver.buffer())).await;
+        let read = poll_fn(|cx| {
+            tun.queue.poll_read(cx, |queue| queue.try_read(tun.receiver.buffer()).map(|_| false))
+        })
+        .await;
         read.expect("a packet");
         let frame = tun.receiver.frame(tun.vnet_hdr).expect("a frame");
         if transport(&frame.bytes).0 == 6 {
@@ -438,5 +441,30 @@ fn a_packet_as_large_as_a_raised_mtu_arrives_whole() {
         let socket = UdpSocket::bind((address(ENDS[0].0), 4000)).expect("bound");
         socket.send_to(&[1; 8972], (address(ENDS[0].1), 9)).expect("sent");
         assert_eq!(datagram(&mut tun).await.bytes.len(), 9000);
+    });
+}
+
+#[test]
+fn a_loop_without_tokio_gets_what_waits_a_few_at_a_time_and_sends() {
+    in_namespace(|| async {
+        let mut tun = Tun::builder().name("linger0").address(address(ENDS[0].0), 24).open().expect("a TUN");
+        let socket = UdpSocket::bind((address(ENDS[0].0), 4000)).expect("bound");
+        for octet in 0..5 {
+            socket.send_to(&[octet; 100], (address(ENDS[0].1), 9)).expect("sent");
+        }
+        let (mut batch, mut datagrams) = (Vec::new(), Vec::new());
+        loop {
+            let received = tun.try_recv(&mut batch, 2).expect("readable");
+            assert!(received <= 2 && received == batch.len());
+            if received == 0 {
+                break;
+            }
+            // The kernel says other things too.
+            let ours = batch.drain(..).filter(|frame| transport(&frame.bytes).0 == 17);
+            datagrams.extend(ours.filter_map(|frame| frame.bytes.last().copied()));
+        }
+        assert_eq!(datagrams, [0, 1, 2, 3, 4]);
+        tun.try_send(&tcp(4, &[0; 10], 0)).expect("room");
+        assert_eq!((tun.counters().refused(), tun.counters().down()), (0, 0));
     });
 }

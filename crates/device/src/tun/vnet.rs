@@ -2,7 +2,6 @@
 
 use crate::offload::{CWR, Layout, make_partial};
 use linger_proto::{Checksum, Transmit};
-use std::borrow::Cow;
 use std::num::NonZeroU16;
 
 /// Octets of the header.
@@ -69,29 +68,42 @@ impl VnetHeader {
         if self.gso_type == GSO_NONE { None } else { NonZeroU16::new(self.gso_size) }
     }
 
-    /// The header for a frame to send, and the frame as it must be sent: the kernel cuts a super-segment rightly only
-    /// if the checksum is partial, so a complete one is undone.
-    pub(super) fn of(frame: &Transmit) -> (Self, Cow<'_, Transmit>) {
-        let mut frame = Cow::Borrowed(frame);
-        let mut header = Self::default();
-        let layout = Layout::of(&frame.header);
-        if let (Some(size), Some(layout)) = (frame.segment_size, layout)
+    /// The header for a frame to send. `None` when the kernel would have to cut it and its checksum is complete, which
+    /// no kernel cuts rightly: see [`partial`].
+    pub(super) fn of(frame: &Transmit) -> Option<Self> {
+        let mut header = Self::plain(frame);
+        if let Some(size) = frame.segment_size
             && frame.text_len() > usize::from(size.get())
-            && (matches!(frame.checksum, Checksum::Partial { .. }) || make_partial(frame.to_mut()))
+            && let Some(layout) = Layout::of(&frame.header)
         {
+            if header.flags == 0 {
+                return None;
+            }
             let congested = frame.header.get(layout.start + 13).is_some_and(|flags| flags & CWR != 0);
             header.gso_type = if layout.version == 4 { GSO_TCPV4 } else { GSO_TCPV6 };
             header.gso_type |= if congested { GSO_ECN } else { 0 };
             header.gso_size = size.get();
             header.hdr_len = u16::try_from(frame.header.len()).unwrap_or(u16::MAX);
         }
-        if let Checksum::Partial { start, offset } = frame.checksum {
-            header.flags = NEEDS_CSUM;
-            header.csum_start = start;
-            header.csum_offset = offset;
-        }
-        (header, frame)
+        Some(header)
     }
+
+    /// The header for a frame that is not to be cut.
+    fn plain(frame: &Transmit) -> Self {
+        match frame.checksum {
+            Checksum::Partial { start, offset } => {
+                Self { flags: NEEDS_CSUM, csum_start: start, csum_offset: offset, ..Self::default() }
+            }
+            _ => Self::default(),
+        }
+    }
+}
+
+/// A frame with its complete checksum made partial, and the header for it. What is not TCP is never cut.
+pub(super) fn partial(frame: &Transmit) -> (VnetHeader, Transmit) {
+    let mut frame = frame.clone();
+    let header = if make_partial(&mut frame) { VnetHeader::of(&frame) } else { None };
+    (header.unwrap_or_else(|| VnetHeader::plain(&frame)), frame)
 }
 
 #[cfg(test)]
@@ -117,8 +129,6 @@ mod tests {
     fn a_super_segment_asks_to_be_cut_and_marks_cwr() {
         for (version, gso_type, start) in [(4, 0x81, 20), (6, 0x84, 40)] {
             let frame = tcp(version, &[0; 3000], 1000);
-            let (header, sent) = VnetHeader::of(&frame);
-            assert!(matches!(sent, Cow::Borrowed(_)));
             let expected = VnetHeader {
                 flags: NEEDS_CSUM,
                 gso_type,
@@ -127,14 +137,14 @@ mod tests {
                 csum_start: start,
                 csum_offset: 16,
             };
-            assert_eq!(header, expected);
+            assert_eq!(VnetHeader::of(&frame), Some(expected));
         }
     }
 
     #[test]
     fn a_frame_that_fits_into_one_segment_is_not_to_be_cut() {
         let frame = tcp(4, &[0; 1000], 1000);
-        let (header, _) = VnetHeader::of(&frame);
+        let header = VnetHeader::of(&frame).expect("nothing to undo");
         assert_eq!((header.gso_type, header.gso_size, header.flags), (GSO_NONE, 0, NEEDS_CSUM));
     }
 
@@ -144,8 +154,9 @@ mod tests {
         let partial = large.to_bytes();
         complete_transmit(&mut small);
         complete_transmit(&mut large);
-        assert_eq!(VnetHeader::of(&small).0, VnetHeader::default());
-        let (header, sent) = VnetHeader::of(&large);
+        assert_eq!(VnetHeader::of(&small), Some(VnetHeader::default()));
+        assert_eq!(VnetHeader::of(&large), None);
+        let (header, sent) = super::partial(&large);
         assert_eq!((header.flags, header.gso_size), (NEEDS_CSUM, 1000));
         assert_eq!(sent.to_bytes(), partial);
     }

@@ -1,0 +1,190 @@
+//! What is measured on each server, and what the figures are called.
+
+use super::load::{self, Direction};
+use super::subject::{Server, Subject};
+use super::{cpu, latency};
+use std::io;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+/// Idle connections beside the busy ones.
+const IDLE: usize = 5_000;
+/// How long the ports come round.
+const MINUTE: Duration = Duration::from_secs(60);
+/// Requests in a second at which latency is compared: less than half of what the slowest peer can do.
+const RATE: f64 = 20_000.0;
+/// Between two looks at the progress of a long run.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// One kind of measurement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Bulk from the client to the server.
+    Up,
+    /// Bulk from the server to the client.
+    Down,
+    /// HTTP over 64 kept connections.
+    KeepAlive,
+    /// HTTP with a connection for each request.
+    Close,
+    /// Both kinds of HTTP next to 5,000 idle connections.
+    Idle5k,
+    /// Latency at a fixed rate.
+    Latency,
+    /// What the server uses when nothing happens.
+    Rest,
+    /// A minute of [`Kind::Close`], the client's ports coming round again and again.
+    Minute,
+}
+
+/// Every kind with its name on the command line.
+pub const KINDS: [(&str, Kind); 8] = [
+    ("up", Kind::Up),
+    ("down", Kind::Down),
+    ("keepalive", Kind::KeepAlive),
+    ("close", Kind::Close),
+    ("idle5k", Kind::Idle5k),
+    ("latency", Kind::Latency),
+    ("rest", Kind::Rest),
+    ("minute", Kind::Minute),
+];
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = KINDS.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind);
+        found.ok_or_else(|| format!("`{text}` is no measurement: {}", KINDS.map(|(name, _)| name).join(", ")))
+    }
+}
+
+/// One figure.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Figure {
+    /// What was measured.
+    pub metric: String,
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: &'static str,
+}
+
+fn figure(metric: impl Into<String>, value: f64, unit: &'static str) -> Figure {
+    Figure { metric: metric.into(), value, unit }
+}
+
+/// Starts `subject` and measures it, each kind for `length`; gives every figure to `tell` as it comes. `prefix` stands
+/// before the names of the HTTP figures: `http` for the small servers, `hyper` for those on hyper.
+///
+/// # Errors
+/// When the server or a client fails.
+pub fn measure(
+    subject: &Subject,
+    kinds: &[Kind],
+    prefix: &str,
+    length: Duration,
+    tell: &mut dyn FnMut(Figure),
+) -> io::Result<()> {
+    let server = Server::start(subject)?;
+    for kind in kinds {
+        match kind {
+            Kind::Up => bulk(&server, Direction::Up, length, tell)?,
+            Kind::Down => bulk(&server, Direction::Down, length, tell)?,
+            Kind::KeepAlive => http(&server, false, &format!("{prefix}_keepalive"), length, tell)?,
+            Kind::Close => http(&server, true, &format!("{prefix}_close"), length, tell)?,
+            Kind::Idle5k => {
+                let idle = load::hold(server.client(), server.address(), IDLE, false)?;
+                http(&server, false, &format!("{prefix}_keepalive_idle_5k"), length, tell)?;
+                http(&server, true, &format!("{prefix}_close_idle_5k"), length, tell)?;
+                rest(&server, &format!("{prefix}_idle_5k"), length, tell)?;
+                drop(idle);
+            }
+            Kind::Latency => {
+                let latency = latency::measure(server.client(), server.address(), RATE, length)?;
+                tell(figure(format!("{prefix}_p50_us"), latency.p50.as_secs_f64() * 1e6, "us"));
+                tell(figure(format!("{prefix}_p99_us"), latency.p99.as_secs_f64() * 1e6, "us"));
+            }
+            Kind::Rest => rest(&server, &format!("{prefix}_idle"), length, tell)?,
+            Kind::Minute => minute(&server, prefix, tell)?,
+        }
+    }
+    Ok(())
+}
+
+fn bulk(
+    server: &Server,
+    direction: Direction,
+    length: Duration,
+    tell: &mut dyn FnMut(Figure),
+) -> io::Result<()> {
+    let name = if direction == Direction::Up { "tun_up" } else { "tun_down" };
+    let before = cpu::used(server.pid())?;
+    let bulk = load::bulk(server.client(), server.address(), direction, length)?;
+    let used = cpu::used(server.pid())?.saturating_sub(before);
+    let octets = bulk.octets as f64;
+    tell(figure(format!("{name}_gbps"), octets * 8.0 / bulk.time.as_secs_f64() / 1e9, "Gbit/s"));
+    tell(figure(format!("{name}_cpu"), used.as_nanos() as f64 / octets, "ns/B"));
+    Ok(())
+}
+
+fn http(
+    server: &Server,
+    close: bool,
+    name: &str,
+    length: Duration,
+    tell: &mut dyn FnMut(Figure),
+) -> io::Result<()> {
+    let before = cpu::used(server.pid())?;
+    let wrk = load::wrk(server.client(), server.address(), close, length)?;
+    let used = cpu::used(server.pid())?.saturating_sub(before);
+    tell(figure(format!("{name}_rate"), wrk.rate, "req/s"));
+    tell(figure(format!("{name}_per_cpu_s"), wrk.requests as f64 / used.as_secs_f64(), "req/CPU s"));
+    tell(figure(format!("{name}_errors"), wrk.errors as f64, "errors"));
+    Ok(())
+}
+
+/// Processor time and memory of a server that nobody asks anything.
+fn rest(server: &Server, name: &str, length: Duration, tell: &mut dyn FnMut(Figure)) -> io::Result<()> {
+    // What was asked before may still be waited out.
+    std::thread::sleep(Duration::from_millis(500));
+    let before = cpu::used(server.pid())?;
+    std::thread::sleep(length);
+    let used = cpu::used(server.pid())?.saturating_sub(before);
+    let (_, resident) = cpu::memory(server.pid())?;
+    tell(figure(format!("{name}_cpu"), used.as_secs_f64() * 1e6 / length.as_secs_f64(), "us/s"));
+    tell(figure(format!("{name}_rss"), resident as f64 / 1e6, "MB"));
+    Ok(())
+}
+
+/// A minute of short connections. A stall is a time in which no packet comes from the server.
+fn minute(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Result<()> {
+    let (client, address) = (server.client(), server.address());
+    let run = std::thread::scope(|scope| {
+        let wrk = scope.spawn(|| load::wrk(client, address, true, MINUTE));
+        let mut longest = Duration::ZERO;
+        let (mut last, mut since) = (received(server.client()), Instant::now());
+        while !wrk.is_finished() {
+            std::thread::sleep(LOOK);
+            let now = received(server.client());
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            longest = longest.max(since.elapsed());
+        }
+        (wrk.join(), longest)
+    });
+    let (Ok(wrk), longest) = run else { return Err(io::Error::other("the thread of wrk panicked")) };
+    let wrk = wrk?;
+    tell(figure(format!("{prefix}_close_minute_rate"), wrk.rate, "req/s"));
+    tell(figure(format!("{prefix}_close_minute_errors"), wrk.errors as f64, "errors"));
+    // Less than two looks is no stall at all.
+    tell(figure(format!("{prefix}_close_minute_stall"), longest.as_secs_f64() * 1e3, "ms"));
+    Ok(())
+}
+
+/// Packets that have come in through the interfaces of a namespace.
+fn received(namespace: &interop::Namespace) -> u64 {
+    let table = namespace.enter(|| std::fs::read_to_string("/proc/thread-self/net/dev")).unwrap_or_default();
+    let packets = |line: &str| line.split_once(':')?.1.split_whitespace().nth(1)?.parse::<u64>().ok();
+    table.lines().filter_map(packets).sum()
+}
