@@ -33,11 +33,11 @@ const WORK: [&str; 7] = [
 /// Figures that `linger_mem` prints: what they are called, its words, its key.
 const EXACT: [(&str, &str, &str); 7] = [
     ("lifecycle_allocations", "life 2000 0", "life_allocations"),
-    ("segment_allocations", "seg 1000 5000 random 1", "seg_allocations"),
+    ("segment_allocations", "seg 100 10000 random 1", "seg_allocations"),
     ("idle_bytes", "mem idle 100000", "bytes"),
     ("half_open_bytes", "mem half_open 100000", "bytes"),
-    ("time_wait_v4_bytes", "mem time_wait_v4 200000", "bytes"),
-    ("time_wait_v6_bytes", "mem time_wait_v6 200000", "bytes"),
+    ("time_wait_v4_bytes", "mem time_wait_v4 1000000", "bytes"),
+    ("time_wait_v6_bytes", "mem time_wait_v6 1000000", "bytes"),
     ("grow_idle_largest_call_bytes", "grow idle 100000", "largest_call_bytes"),
 ];
 
