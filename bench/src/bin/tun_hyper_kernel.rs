@@ -1,4 +1,5 @@
 //! hyper on the kernel's sockets, the yardstick of `tun_hyper_linger`, with the same sink and source beside it.
+#![forbid(unsafe_code)]
 
 use bench::tun::{HTTP, SINK, SOURCE, pour, serve_connection, swallow};
 use std::io;

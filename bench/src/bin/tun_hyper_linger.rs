@@ -1,6 +1,7 @@
 //! hyper on linger's async `Net` behind a TUN, the path of `linger serve`: `tun_hyper_linger [SHARDS]`. With several
 //! shards the TUN has as many queues, and each shard a thread. Beside HTTP there are a sink and a source, which copy as an
 //! application on sockets does. Run it in a network namespace of its own.
+#![forbid(unsafe_code)]
 
 use bench::tun::{
     HTTP, INTERFACE, KERNEL, PREFIX, QUEUE, SINK, SOURCE, STACK, pour, serve_connection, swallow,

@@ -3,6 +3,7 @@
 use super::load::{self, Direction};
 use super::subject::{Server, Subject};
 use super::{cpu, latency};
+use interop::wait;
 use std::io;
 use std::process::Command;
 use std::str::FromStr;
@@ -223,9 +224,9 @@ fn held(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Resu
 /// Processor time and memory of a server that nobody asks anything.
 fn rest(server: &Server, name: &str, length: Duration, tell: &mut dyn FnMut(Figure)) -> io::Result<()> {
     // Timers of what was asked before come due for a while yet.
-    std::thread::sleep(SETTLE);
+    wait::pass(SETTLE);
     let before = cpu::used(server.pid())?;
-    std::thread::sleep(length);
+    wait::pass(length);
     let used = cpu::used(server.pid())?.saturating_sub(before);
     let (_, resident) = cpu::memory(server.pid())?;
     tell(figure(format!("{name}_cpu"), used.as_secs_f64() * 1e6 / length.as_secs_f64(), "us/s"));
@@ -241,7 +242,7 @@ fn minute(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Re
         let mut longest = Duration::ZERO;
         let (mut last, mut since) = (received(server.client()), Instant::now());
         while !wrk.is_finished() {
-            std::thread::sleep(LOOK);
+            wait::pass(LOOK);
             let now = received(server.client());
             if now != last {
                 (last, since) = (now, Instant::now());
