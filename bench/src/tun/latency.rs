@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: usize = 64;
 /// The first part of a run is not counted: connections are opened and caches filled.
 const WARM_UP: Duration = Duration::from_millis(300);
+/// The kernel wakes nobody more exactly than this: for less the client looks again and again.
+const EXACT: Duration = Duration::from_millis(2);
 /// How long the last answers are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -105,6 +107,7 @@ impl Run {
     /// Waits for answers, at most until the next request is due.
     fn wait(&mut self, most: Duration) -> io::Result<()> {
         let mut events = Vec::with_capacity(CONNECTIONS);
+        let most = if most < EXACT { Duration::ZERO } else { most - EXACT };
         let most = Timespec::try_from(most).map_err(io::Error::other)?;
         match epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut events), Some(&most)) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
