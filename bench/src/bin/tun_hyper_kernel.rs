@@ -1,4 +1,5 @@
 //! hyper on the kernel's sockets: the yardstick of `tun_hyper_linger`.
+#![forbid(unsafe_code)]
 
 use bench::tun::{HTTP, serve_connection};
 use std::io;

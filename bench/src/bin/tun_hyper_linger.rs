@@ -1,4 +1,5 @@
 //! hyper on linger's async `Net` behind a TUN: the path of `linger serve`. Run it in a network namespace of its own.
+#![forbid(unsafe_code)]
 
 use bench::tun::{HTTP, INTERFACE, KERNEL, PREFIX, QUEUE, STACK, serve_connection};
 use linger::Net;

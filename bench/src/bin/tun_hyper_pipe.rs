@@ -1,5 +1,6 @@
 //! What the same hyper service holds for an idle connection where the stream is a pipe in memory: `tun_hyper_pipe N`
 //! opens N of them, makes one request on each, and prints `pipe_rss_per_connection`: octets of resident memory for each.
+#![forbid(unsafe_code)]
 
 use bench::tun::{cpu, serve_connection};
 use std::io;

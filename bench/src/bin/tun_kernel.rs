@@ -1,5 +1,6 @@
 //! The small server on the kernel's sockets, one thread: what `tun_linger` is measured against. Port 80 answers HTTP,
 //! 5001 is a sink, 5002 a source.
+#![forbid(unsafe_code)]
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;

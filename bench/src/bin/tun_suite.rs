@@ -4,6 +4,7 @@
 //! `--rounds N`, `--seconds N` of each measurement, `--prefix http`. Without subjects: linger's small server and the
 //! kernel's. Prints `METRIC SUBJECT VALUE UNIT` lines; what fails is a line of its own and does not stop the rest. Needs
 //! root, wrk and `ip`.
+#![forbid(unsafe_code)]
 
 use bench::tun::{Figure, KINDS, Kind, Subject, measure};
 use std::process::ExitCode;

@@ -138,6 +138,7 @@ pub fn wait_for(namespace: &Namespace, address: IpAddr) -> io::Result<()> {
             match answer {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() > until => return Err(error),
+                // A server's process takes its time to start.
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }

@@ -222,6 +222,7 @@ fn rest(server: &Server, name: &str, length: Duration, tell: &mut dyn FnMut(Figu
     // Timers of what was asked before come due for a while yet.
     std::thread::sleep(SETTLE);
     let before = cpu::used(server.pid())?;
+    // What an idle process uses in real time is the question.
     std::thread::sleep(length);
     let used = cpu::used(server.pid())?.saturating_sub(before);
     let (_, resident) = cpu::memory(server.pid())?;
@@ -238,6 +239,7 @@ fn minute(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Re
         let mut longest = Duration::ZERO;
         let (mut last, mut since) = (received(server.client()), Instant::now());
         while !wrk.is_finished() {
+            // The load runs in real time.
             std::thread::sleep(LOOK);
             let now = received(server.client());
             if now != last {

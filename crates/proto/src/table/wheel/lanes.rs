@@ -53,7 +53,8 @@ impl Lanes {
                 len += 1;
                 head += 1;
                 if head & LINK == LINK && head != tail {
-                    head = self.pages.get(head).unwrap().next;
+                    let Some(link) = self.pages.get(head) else { break };
+                    head = link.next;
                 }
             }
         }
