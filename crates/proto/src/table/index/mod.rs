@@ -144,12 +144,32 @@ impl Index {
     pub(crate) fn put(&mut self, hash: u64, value: u32) -> bool {
         let at = self.block_of(hash);
         let tag = tag_of(hash);
-        match self.blocks.get_mut(at) {
-            Some(block) if block.len < u32::from(block.limit) => block.put(tag, value),
-            _ => self.insert_growing(at, tag, value),
+        if let Some(block) = self.blocks.get_mut(at)
+            && block.len < u32::from(block.limit)
+            && let Some(line) = block.lines.get_mut(home(tag, block.lines.len()))
+            && line.put(tag, value)
+        {
+            block.len += 1;
+        } else {
+            self.put_rarely(hash, value);
         }
         self.len += 1;
         self.len > self.blocks.len() * PER_BLOCK
+    }
+
+    /// Where the block must grow first, or the home line is full.
+    #[cold]
+    #[inline(never)]
+    fn put_rarely(&mut self, hash: u64, value: u32) {
+        let at = self.block_of(hash);
+        if self.blocks.is_empty() {
+            self.push(Block::default());
+        }
+        let Some(block) = self.blocks.get_mut(at) else { return };
+        if block.len >= u32::from(block.limit) {
+            block.resize(block.len as usize + 1, &mut self.growth);
+        }
+        block.put(tag_of(hash), value);
     }
 
     /// Puts `new` in the place of the reference `old`, whose object lives on as another. False if `old` is not there.
@@ -179,17 +199,6 @@ impl Index {
         let number = (hash >> 32) as usize;
         let wide = number & self.wide;
         if wide < self.blocks.len() { wide } else { wide & self.mask }
-    }
-
-    #[cold]
-    fn insert_growing(&mut self, at: usize, tag: u32, value: u32) {
-        if self.blocks.is_empty() {
-            self.push(Block::default());
-        }
-        if let Some(block) = self.blocks.get_mut(at) {
-            block.resize(block.len as usize + 1, &mut self.growth);
-            block.put(tag, value);
-        }
     }
 
     /// Gives memory back; the last block keeps a little of it.
@@ -270,6 +279,7 @@ impl Block {
         while let Some(line) = self.lines.get_mut(at)
             && !line.put(tag, value)
         {
+            line.pass();
             at = farther(at, self.lines.len());
         }
     }
