@@ -23,11 +23,8 @@ static ALONE: Mutex<()> = Mutex::new(());
 const WARM_UP: usize = 200;
 /// Messages, or lives, that are counted.
 const COUNTED: usize = 500;
-/// Allocations of one life in both hosts together: the blocks of the two connections in their phases. Buffers and text
-/// take none.
-const LIFE: usize = 5;
-/// Allocations of all counted lives together by which tables and lists still grow.
-const GROWTH: usize = 20;
+/// Allocations of all counted lives together by which the tables of those that are in TIME-WAIT still grow.
+const GROWTH: usize = 10;
 
 struct Pair {
     hosts: [Host; 2],
@@ -182,7 +179,7 @@ fn many_small_writes_allocate_nothing() {
 }
 
 #[test]
-fn life_allocates_no_buffers() {
+fn life_allocates_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut pair = Pair::new();
     for _ in 0..WARM_UP {
@@ -192,9 +189,5 @@ fn life_allocates_no_buffers() {
     for _ in 0..COUNTED {
         pair.life();
     }
-    assert!(
-        pair.allocations <= LIFE * COUNTED + GROWTH,
-        "{} allocations in {COUNTED} lives",
-        pair.allocations
-    );
+    assert!(pair.allocations <= GROWTH, "{} allocations in {COUNTED} lives", pair.allocations);
 }

@@ -9,23 +9,41 @@ use super::input::Seen;
 use super::key::Key;
 use super::shards::Sought;
 use crate::tcp::segment::Segment;
-use crate::{DropReason, Frame, Instant, InterfaceId};
+use crate::{Checksum, DropReason, Frame, Instant, InterfaceId};
 use arrayvec::ArrayVec;
 use core::hint::black_box;
 
 /// Frames that are looked up together.
 const BATCH: usize = 16;
-/// Fewer are not worth it: the look ahead costs as much for a few as for all.
+/// Fewer tuples are not worth it: the look ahead costs as much for a few as for all.
 const WORTH: usize = 5;
 
-/// A frame of a batch before its turn.
-enum Staged {
-    /// A segment in a plain packet, and the whole frame where another shard may have to have it.
-    Segment { key: Key, hash: u64, segment: Segment, whole: Option<Frame> },
+/// A frame of a batch before its turn. Made in its place, because it is large.
+struct Staged {
+    kind: Kind,
+    key: Key,
+    hash: u64,
+    checksum: Checksum,
+    /// The whole frame, where another shard may have to have it.
+    whole: Option<Frame>,
+    /// The segment; the frame as it came, where it is none.
+    segment: Segment,
+}
+
+enum Kind {
+    /// A segment in a plain packet.
+    Segment,
     /// A packet that has something unusual.
-    Unusual(Frame),
+    Unusual,
     /// A segment that is not worth a look-up.
     Bad(DropReason),
+}
+
+/// The frames of a batch, and how many tuples they change between.
+#[derive(Default)]
+struct Batch {
+    frames: ArrayVec<Staged, BATCH>,
+    tuples: usize,
 }
 
 impl Host {
@@ -37,33 +55,64 @@ impl Host {
         first: [Frame; 2],
         rest: &mut dyn Iterator<Item = Frame>,
     ) {
-        let mut batch: ArrayVec<Staged, BATCH> = ArrayVec::new();
-        batch.extend(first.into_iter().chain(rest).take(BATCH).map(|frame| self.stage(frame)));
-        if batch.len() >= WORTH {
-            self.look_ahead(&batch);
+        let mut batch = Batch::default();
+        for frame in first.into_iter().chain(rest.take(BATCH - 2)) {
+            self.stage(frame, &mut batch);
         }
-        for staged in batch {
+        if batch.tuples >= WORTH {
+            self.look_ahead(&batch.frames);
+        }
+        for staged in &mut batch.frames {
             self.counters.frames_in += 1;
             let mut seen = Seen::default();
-            let outcome = match staged {
-                Staged::Segment { key, hash, mut segment, whole } => {
-                    self.handle_read(now, interface, &key, hash, &mut segment, whole, &mut seen)
-                }
-                Staged::Unusual(frame) => self.handle_frame(now, interface, frame, &mut seen),
-                Staged::Bad(reason) => Err(reason),
-            };
+            let outcome = self.handle_staged(now, interface, staged, &mut seen);
             self.frame_handled(now, &seen, outcome);
         }
     }
 
-    fn stage(&self, frame: Frame) -> Staged {
-        let Some((ends, place)) = self.plain(&frame.bytes) else { return Staged::Unusual(frame) };
+    #[inline]
+    fn handle_staged(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        staged: &mut Staged,
+        seen: &mut Seen,
+    ) -> Result<(), DropReason> {
+        let Staged { kind, key, hash, checksum, whole, segment } = staged;
+        match kind {
+            Kind::Segment => match self.once_more(key) {
+                Some(index) => self.connection_segment(now, index, segment),
+                None => self.handle_read(now, interface, key, *hash, segment, whole.take(), seen),
+            },
+            Kind::Unusual => self.handle_frame(now, interface, segment.take_frame(*checksum), seen),
+            Kind::Bad(reason) => Err(*reason),
+        }
+    }
+
+    /// Reads a frame into the batch. Segments of one connection come in a row: their tuple is hashed once.
+    fn stage(&self, frame: Frame, batch: &mut Batch) {
+        let plain = self.plain(&frame.bytes);
+        let (kind, (ends, place)) = match plain {
+            Some(plain) => (Kind::Segment, plain),
+            None => (Kind::Unusual, (Key::NONE, 0..0)),
+        };
+        let last = batch.frames.last().map(|last| (last.key, last.hash));
         let whole = self.shard.has_others().then(|| frame.clone());
         let checksum = frame.checksum;
-        let mut segment = Segment::unread(frame);
-        match segment.read(place, ends, checksum) {
-            Ok(key) => Staged::Segment { hash: self.demux.hash(&key), key, segment, whole },
-            Err(reason) => Staged::Bad(reason),
+        let segment = Segment::unread(frame);
+        batch.frames.push(Staged { kind, key: ends, hash: 0, checksum, whole, segment });
+        let Some(staged) = batch.frames.last_mut() else { return };
+        if !matches!(staged.kind, Kind::Segment) {
+            return;
+        }
+        match staged.segment.read(place, ends, checksum) {
+            Ok(key) => {
+                let known = last.filter(|(before, _)| *before == key).map(|(_, hash)| hash);
+                batch.tuples += usize::from(known.is_none());
+                staged.hash = known.unwrap_or_else(|| self.demux.hash(&key));
+                staged.key = key;
+            }
+            Err(reason) => staged.kind = Kind::Bad(reason),
         }
     }
 
@@ -71,9 +120,7 @@ impl Host {
     fn look_ahead(&self, batch: &[Staged]) {
         let mut hashes = [0; BATCH];
         for (staged, place) in batch.iter().zip(&mut hashes) {
-            if let Staged::Segment { hash, .. } = staged {
-                *place = *hash;
-            }
+            *place = staged.hash;
         }
         let probable = self.demux.probable(&hashes);
         let mut read = 0;
@@ -116,7 +163,7 @@ impl Host {
         }
         if let Some(frame) = whole
             && self.find_hashed(hash, key).is_none()
-            && self.pass_on(interface, &frame, Sought::Tuple(key))
+            && self.pass_on(interface, &frame, Sought::Tuple(hash))
         {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use super::Host;
 use super::demux::Found;
 use super::key::Key;
+use super::segment::link_mss;
 use super::stream::Stream;
 use crate::tcp::config::{ConnectConfig, ListenConfig, TcpConfig};
 use crate::tcp::connection::{Connection, Phase};
@@ -123,15 +124,18 @@ impl Host {
         };
         let numbers = self.numbers.of(&key);
         let iss = super::passive::initial_sequence(&self.config, &key, numbers, now, after);
+        let link_mss = link_mss(&self.interfaces, &key, interface);
         let path = Path {
-            our_mss: self.path_mss(&key, interface, now).min(tcp.mss_bound),
+            our_mss: self.path_mss(&key, link_mss, now).min(tcp.mss_bound),
             ts_offset: numbers.timestamp_offset,
             ipv6: key.is_ipv6(),
         };
-        let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
-        let (index, generation) =
-            self.connections.insert(Connection::new(key, interface, phase, now, State::Closed));
+        let (index, generation) = self.connections.insert_with(|| {
+            let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
+            Connection::new(key, interface, phase, now, State::Closed)
+        });
         self.own(hash, Found::Connection(index));
+        self.expect_more(index);
         self.settle(now, index);
         Ok(ConnectionId { index, generation })
     }

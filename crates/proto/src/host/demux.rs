@@ -8,7 +8,7 @@ use crate::table::NIL;
 use crate::table::growth::Growth;
 use crate::table::index::{Glance, Index};
 use crate::table::slab::Slab;
-use crate::tcp::connection::Connection;
+use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::wire::ip::IpPacket;
@@ -71,11 +71,13 @@ fn key_in(
 pub(super) struct Demux {
     hasher: Sip13,
     index: Index,
+    /// The connection that the last segment was for.
+    recent: u32,
 }
 
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
+        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL }
     }
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
@@ -105,6 +107,22 @@ impl Host {
     /// The tuple of an object in a table.
     fn key_of(&self, found: Found) -> Option<Key> {
         key_in(&self.connections, &self.half_open, &self.time_wait_4, &self.time_wait_6, found)
+    }
+
+    /// The connection that the last segment was for, if this one is for it too: most segments follow one of their own
+    /// connection, and need no look-up then. Not while somebody watches.
+    #[inline]
+    pub(super) fn once_more(&self, key: &Key) -> Option<u32> {
+        let index = self.demux.recent;
+        let connection = self.connections.get(index)?;
+        let ours = connection.key == *key && !matches!(connection.phase, Phase::Over(_));
+        (ours && !self.tracing).then_some(index)
+    }
+
+    /// The next segment is probably for this connection.
+    #[inline]
+    pub(super) fn expect_more(&mut self, index: u32) {
+        self.demux.recent = index;
     }
 
     /// Who owns this tuple.
@@ -151,7 +169,7 @@ impl Host {
     #[inline(never)]
     fn split_index(&mut self) {
         let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
-        let Demux { hasher, index } = demux;
+        let Demux { hasher, index, .. } = demux;
         index.split(|packed| {
             let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
             key.map_or(0, |key| key.hash(hasher))

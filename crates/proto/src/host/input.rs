@@ -61,6 +61,9 @@ impl Host {
         let checksum = frame.checksum;
         let mut segment = Segment::unread(frame);
         let key = segment.read(place, ends, checksum)?;
+        if let Some(index) = self.once_more(&key) {
+            return self.connection_segment(now, index, &mut segment);
+        }
         let hash = self.demux.hash(&key);
         self.handle_read(now, interface, &key, hash, &mut segment, whole, seen)
     }

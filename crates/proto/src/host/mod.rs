@@ -224,15 +224,10 @@ impl Host {
     /// When to call [`Host::handle_timeout`] if nothing else happens. Drain [`Host::poll_transmit`] first: sending
     /// starts timers.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [
-            self.wheel.next_at(),
-            self.time_wait_4.next_expiry(),
-            self.time_wait_6.next_expiry(),
-            self.reassembly.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let timers = self.wheel.next_at().unwrap_or(Instant::FAR_FUTURE);
+        let time_wait = self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never());
+        let fragments = self.reassembly.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
+        Some(timers.min(time_wait).min(fragments)).filter(|&at| at != Instant::FAR_FUTURE)
     }
 
     /// Switches [`TraceEvent`]s on or off. Off by default, and then they cost nothing. While they are on, drain

@@ -2,7 +2,7 @@
 
 use super::demux::Found;
 use super::key::Key;
-use super::segment::{charge, our_mss};
+use super::segment::{charge, link_mss};
 use super::time_wait::Covered;
 use super::{Event, Host, HostConfig};
 use crate::tcp::arrives;
@@ -45,7 +45,8 @@ impl Host {
             return Err(DropReason::NotASyn);
         }
         let half_open_max = usize::try_from(self.config.half_open_max).unwrap_or(0);
-        let path_mss = self.path_mss(key, interface, now);
+        let link_mss = link_mss(&self.interfaces, key, interface);
+        let path_mss = self.path_mss(key, link_mss, now);
         let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
         if listening.accept_queue_full() {
             return Err(DropReason::AcceptQueueFull);
@@ -60,8 +61,7 @@ impl Host {
         let iss = initial_sequence(&self.config, key, numbers, now, after);
         let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let scaled = config.window_scaling && seg.options.window_scale.is_some();
-        let our_mss = our_mss(&self.interfaces, key, interface, config);
-        let syn_ack = syn_ack(&agreed, scaled, config, our_mss, now);
+        let syn_ack = syn_ack(&agreed, scaled, config, link_mss, now);
         let resend_at = HalfOpen::first_resend_at(now);
         let (index, _) = self.half_open.insert_with(|| HalfOpen {
             key: *key,
@@ -90,8 +90,8 @@ impl Host {
         let Some(half_open) = self.half_open.get(index) else { return };
         let Some(listener) = self.listeners.get(half_open.listener) else { return };
         let (key, interface) = (half_open.key, half_open.interface);
-        let our_mss = our_mss(&self.interfaces, &key, interface, &listener.config);
-        let header = syn_ack(&half_open.agreed, half_open.scaled, &listener.config, our_mss, now);
+        let link_mss = link_mss(&self.interfaces, &key, interface);
+        let header = syn_ack(&half_open.agreed, half_open.scaled, &listener.config, link_mss, now);
         self.reply(key, interface, header, State::SynReceived);
     }
 
@@ -178,6 +178,7 @@ impl Host {
         }
         self.hand_over(hash, Found::HalfOpen(index), Found::Connection(connection));
         self.counters.accepted += 1;
+        self.expect_more(connection);
         self.events
             .push_back(Event::Incoming(ListenerId { index: listener, generation: listener_generation }));
         if self.tracing {
@@ -259,14 +260,14 @@ pub(super) fn initial_sequence(
 }
 
 /// The answer to a SYN.
-fn syn_ack(agreed: &Agreed, scaled: bool, config: &Settings, our_mss: u16, now: Instant) -> Header {
+fn syn_ack(agreed: &Agreed, scaled: bool, config: &Settings, link_mss: u16, now: Instant) -> Header {
     let ts_val = millis32(now).wrapping_add(agreed.ts_offset);
     Header {
         seq: agreed.iss,
         ack: agreed.irs + 1,
         flags: Flags::SYN.with(Flags::ACK),
         wnd: config.syn_window,
-        options: agreed.syn_ack_options(config, our_mss, ts_val, scaled),
+        options: agreed.syn_ack_options(config, link_mss.min(config.mss_bound), ts_val, scaled),
         ..Header::default()
     }
 }

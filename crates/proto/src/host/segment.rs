@@ -12,7 +12,6 @@ use crate::tcp::opening::active;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
-use crate::tcp::settings::Settings;
 use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, DropReason, FourTuple, Instant, InterfaceId, State};
@@ -37,7 +36,10 @@ impl Host {
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
         match self.find_hashed(hash, key) {
-            Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
+            Some(Found::Connection(index)) => {
+                self.expect_more(index);
+                self.connection_segment(now, index, seg)
+            }
             Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
             Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
             None => match self.listener_for(key.local(), key.local_port()) {
@@ -55,7 +57,12 @@ impl Host {
         Err(DropReason::NoConnection)
     }
 
-    fn connection_segment(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+    pub(super) fn connection_segment(
+        &mut self,
+        now: Instant,
+        index: u32,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
         let Some(connection) = self.connections.get_mut(index) else { return Err(DropReason::NoConnection) };
         match &mut connection.phase {
             Phase::Over(_) => Err(DropReason::NoConnection),
@@ -270,11 +277,14 @@ impl Host {
         self.settle(now, index);
     }
 
-    /// Octets of text the path to `key`'s peer takes, options not taken off.
-    pub(super) fn path_mss(&self, key: &Key, interface: InterfaceId, now: Instant) -> u16 {
-        let mtu = self.interfaces.config(interface).mtu;
-        let mtu = self.path_mtu.get(key.remote(), now).map_or(mtu, |path| path.min(mtu));
-        mtu.saturating_sub(headers(key.is_ipv6())).max(1)
+    /// Octets of text the path to `key`'s peer takes, options not taken off. `link_mss`: what our own link takes.
+    #[inline]
+    pub(super) fn path_mss(&self, key: &Key, link_mss: u16, now: Instant) -> u16 {
+        if self.path_mtu.is_empty() {
+            return link_mss;
+        }
+        let known = self.path_mtu.get(key.remote(), now);
+        known.map_or(link_mss, |mtu| link_mss.min(mtu.saturating_sub(headers(key.is_ipv6())).max(1)))
     }
 
     /// Keeps the sum of received text over all connections.
@@ -287,10 +297,11 @@ impl Host {
     }
 }
 
-/// Octets of text our interface takes: what our SYN names (RFC 9293 MUST-14, MUST-16, MUST-67).
-pub(super) fn our_mss(interfaces: &Interfaces, key: &Key, interface: InterfaceId, config: &Settings) -> u16 {
-    let mss = interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1);
-    mss.min(config.mss_bound)
+/// Octets of text our link takes. With the bound of the settings it is what our SYN names (RFC 9293 MUST-14, MUST-16,
+/// MUST-67).
+#[inline]
+pub(super) fn link_mss(interfaces: &Interfaces, key: &Key, interface: InterfaceId) -> u16 {
+    interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1)
 }
 
 /// Octets of received text that a connection pins.
