@@ -3,11 +3,13 @@
 //! | module | what |
 //! |---|---|
 //! | [`memory`] | the in-memory suite of `linger_mem` |
+//! | [`shards`] | one stack on several threads |
 //! | [`tun`] | the suite over a TUN: servers, loads, the list of measurements |
 //! | `sys` | processor time of a thread, an allocator that counts, a word to valgrind |
 #![deny(unsafe_code)]
 
 pub mod memory;
+pub mod shards;
 #[allow(unsafe_code)]
 mod sys;
 pub mod tun;

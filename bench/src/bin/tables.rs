@@ -71,7 +71,9 @@ impl Tables {
         let (mut slab, mut index) = (Slab::new(), Index::new());
         for next in order {
             let (slot, _) = slab.insert((Box::new(0), [u64::from(next); 6]));
-            index.insert(hash(slot), slot, hash);
+            if index.put(hash(slot), slot) {
+                index.split(hash);
+            }
         }
         Self { index, slab }
     }

@@ -173,7 +173,7 @@ impl Driver {
         if over || self.is_left_behind() || self.is_flushed() {
             return Ok(Round::Over);
         }
-        if self.ports_are_closed() {
+        if self.ports_are_closed() && self.shared.all_are_cut_off() {
             return Ok(Round::OverEverywhere);
         }
         let more = received || (!self.out.all && !self.out.stuck);

@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     siblings: OnceLock<Box<[Weak<Shared>]>>,
     /// With every handle gone: the host holds nothing any more.
     empty: AtomicBool,
+    /// No device of this shard will ever have a frame again.
+    cut_off: AtomicBool,
     /// Frames that a device refused or that had no device any more.
     send_errors: AtomicU64,
 }
@@ -39,6 +41,7 @@ impl Shared {
             index,
             siblings: OnceLock::new(),
             empty: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             send_errors: AtomicU64::new(0),
         })
     }
@@ -81,6 +84,12 @@ impl Shared {
     pub(crate) fn all_are_empty(&self) -> bool {
         let is_empty = |shard: &Self| shard.empty.load(Ordering::Acquire);
         is_empty(self) && self.siblings().all(|sibling| is_empty(&sibling))
+    }
+
+    /// Notes that no device of this shard will ever have a frame again. Whether that is so for all shards.
+    pub(crate) fn all_are_cut_off(&self) -> bool {
+        self.cut_off.store(true, Ordering::SeqCst);
+        self.siblings().all(|sibling| sibling.cut_off.load(Ordering::SeqCst))
     }
 
     /// Ends the stack, on every shard: whoever waits gets an error, now and from every later call.

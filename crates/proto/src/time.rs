@@ -42,6 +42,30 @@ impl Instant {
         self.0 / 1_000_000
     }
 
+    /// The instant nearest to this one whose whole microseconds are `wrapped` modulo 2^32.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "modulo 2^32, then signed"
+    )]
+    pub(crate) const fn nearest_micros(self, wrapped: u32) -> Self {
+        let now = self.as_micros();
+        let ahead = wrapped.wrapping_sub(now as u32) as i32;
+        Self(now.saturating_add_signed(ahead as i64).saturating_mul(1_000))
+    }
+
+    /// The same for milliseconds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "modulo 2^32, then signed"
+    )]
+    pub(crate) const fn nearest_millis(self, wrapped: u32) -> Self {
+        let now = self.as_millis();
+        let ahead = wrapped.wrapping_sub(now as u32) as i32;
+        Self::from_millis(now.saturating_add_signed(ahead as i64))
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -1,6 +1,6 @@
 //! Builds the programs. A peer that cannot be built is absent, with the reason, and the rest goes on.
 
-use super::plan::{Home, Measure, Program, Yields};
+use super::plan::{Home, Measure, Program};
 use crate::run::Workspace;
 use crate::setup;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,13 @@ impl Built {
         if !bins.is_empty() {
             workspace.cargo(&format!("build --locked --profile measure --package bench {bins}"))?;
         }
-        let homes = [Home::Peers, Home::Lwip, Home::Gvisor];
+        if measures.iter().any(|measure| measure.program.name == "tun_suite") {
+            debian("/usr/bin/wrk", &["wrk"])?;
+        }
+        if measures.iter().any(|measure| measure.words.contains("/linger~")) {
+            workspace.cargo("build --locked --profile measure --package linger-cli")?;
+        }
+        let homes = [Home::Peers, Home::PeersTso, Home::Lwip, Home::Gvisor];
         let words = |measure: &Measure, home: Home| measure.words.contains(place_holder(home));
         for home in homes {
             let needed = measures.iter().any(|measure| measure.program.home == home || words(measure, home));
@@ -45,20 +51,16 @@ impl Built {
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         match home {
             Home::Own => Ok(()),
-            Home::Peers => {
-                let target = self.target.join("peers");
-                let manifest = source.join("Cargo.toml");
-                workspace.cargo(&format!(
-                    "build --locked --release --bins --manifest-path {} --target-dir {}",
-                    manifest.display(),
-                    target.display()
-                ))
-            }
+            Home::Peers => self.build_rust(workspace, "peers", "--bins"),
+            Home::PeersTso => self.build_rust(workspace, "peers-tso", "--bin smol_tun --features smolseg"),
             Home::Lwip => {
                 debian("/usr/include/lwip/lwip/tcp.h", &["gcc", "libc6-dev", "liblwip-dev"])?;
-                let mut gcc = Command::new("gcc");
-                gcc.args(["-O2", "-I/usr/include/lwip", "-o"]).arg(folder.join("lwmem"));
-                done(gcc.arg(source.join("lwip/lwmem.c")).arg("-ldl"))
+                for (program, library) in [("lwmem", "-ldl"), ("lwtun", "-llwip")] {
+                    let mut gcc = Command::new("gcc");
+                    gcc.args(["-O2", "-I/usr/include/lwip", "-o"]).arg(folder.join(program));
+                    done(gcc.arg(source.join(format!("lwip/{program}.c"))).arg(library))?;
+                }
+                Ok(())
             }
             Home::Gvisor => {
                 debian(
@@ -72,10 +74,21 @@ impl Built {
         }
     }
 
+    /// Builds the package of the peers into a target directory of its own.
+    fn build_rust(&self, workspace: &Workspace, target: &str, what: &str) -> Result<(), String> {
+        let manifest = workspace.root.join("bench/peers/Cargo.toml");
+        workspace.cargo(&format!(
+            "build --locked --release {what} --manifest-path {} --target-dir {}",
+            manifest.display(),
+            self.target.join(target).display()
+        ))
+    }
+
     fn folder(&self, home: Home) -> PathBuf {
         self.target.join(match home {
             Home::Own => "measure",
             Home::Peers => "peers/release",
+            Home::PeersTso => "peers-tso/release",
             Home::Lwip => "peers/lwip",
             Home::Gvisor => "peers/gvisor",
         })
@@ -112,7 +125,7 @@ impl Built {
 
     fn expand(&self, word: &str) -> Result<String, String> {
         let mut word = word.replace('~', " ");
-        for home in [Home::Own, Home::Peers, Home::Lwip, Home::Gvisor] {
+        for home in [Home::Own, Home::Peers, Home::PeersTso, Home::Lwip, Home::Gvisor] {
             if word.contains(place_holder(home)) {
                 if let Some(reason) = self.why_absent(home) {
                     return Err(reason.to_owned());
@@ -124,13 +137,18 @@ impl Built {
     }
 }
 
-/// The programs of our own that `measures` run: all of them when one of those starts others.
+/// The programs of our own that `measures` run, those that one of them starts included.
 fn bins(measures: &[&Measure]) -> String {
-    let own = |measure: &&&Measure| measure.program.home == Home::Own;
-    if measures.iter().any(|measure| measure.yields == Yields::Rows) {
-        return "--bins".to_owned();
+    let own = measures.iter().filter(|measure| measure.program.home == Home::Own);
+    let mut names: Vec<&str> = own.map(|measure| measure.program.name).collect();
+    let started = measures.iter().filter_map(|measure| measure.words.split_once("{own}/"));
+    names.extend(
+        started.filter_map(|(_, rest)| rest.split([' ', '~']).next()).filter(|name| *name != "linger"),
+    );
+    if names.contains(&"tun_suite") {
+        names.push("tun_hyper_pipe");
     }
-    let mut names: Vec<&str> = measures.iter().filter(own).map(|measure| measure.program.name).collect();
+    names.sort_unstable();
     names.dedup();
     names.iter().map(|name| format!("--bin {name} ")).collect()
 }
@@ -139,6 +157,7 @@ const fn place_holder(home: Home) -> &'static str {
     match home {
         Home::Own => "{own}",
         Home::Peers => "{peers}",
+        Home::PeersTso => "{tso}",
         Home::Lwip => "{lwip}",
         Home::Gvisor => "{gvisor}",
     }

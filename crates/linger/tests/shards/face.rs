@@ -194,6 +194,18 @@ async fn device_that_fails_on_one_shard_ends_them_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stack_ends_with_the_last_of_its_queues() {
+    let (near, mut far): (Vec<_>, Vec<_>) = (0..2).map(|_| Channel::with_handle(8, ABLE)).unzip();
+    let net = Net::builder().queues(near, on_the_left()).spawn().expect("inside a runtime");
+    let listener = net.listen(server_addr()).await.expect("free");
+    far.remove(0);
+    let waited = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await;
+    assert!(waited.is_err(), "there is another queue");
+    drop(far);
+    assert_eq!(listener.accept().await.expect_err("over").kind(), ErrorKind::NotConnected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn observer_hears_of_frames_of_every_shard() {
     let queues = Queues::new(2, Habit::InTurn);
     let (builder, far) = sharded(&queues);

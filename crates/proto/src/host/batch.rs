@@ -163,7 +163,7 @@ impl Host {
         }
         if let Some(frame) = whole
             && self.find_hashed(hash, key).is_none()
-            && self.pass_on(interface, &frame, Sought::Tuple(key))
+            && self.pass_on(interface, &frame, Sought::Tuple(hash))
         {
             return Ok(());
         }

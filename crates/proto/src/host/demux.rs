@@ -27,15 +27,18 @@ const TAG_SHIFT: u32 = 30;
 const INDEX_MASK: u32 = (1 << TAG_SHIFT) - 1;
 
 impl Found {
+    #[inline]
     pub(super) fn pack(self) -> u32 {
-        match self {
-            Self::Connection(index) => index & INDEX_MASK,
-            Self::HalfOpen(index) => 1 << TAG_SHIFT | index & INDEX_MASK,
-            Self::TimeWait4(index) => 2 << TAG_SHIFT | index & INDEX_MASK,
-            Self::TimeWait6(index) => 3 << TAG_SHIFT | index & INDEX_MASK,
-        }
+        let (table, index) = match self {
+            Self::Connection(index) => (0, index),
+            Self::HalfOpen(index) => (1, index),
+            Self::TimeWait4(index) => (2, index),
+            Self::TimeWait6(index) => (3, index),
+        };
+        table << TAG_SHIFT | index & INDEX_MASK
     }
 
+    #[inline]
     pub(super) fn unpack(packed: u32) -> Self {
         let index = packed & INDEX_MASK;
         match packed >> TAG_SHIFT {
@@ -107,6 +110,7 @@ impl Host {
     }
 
     /// Whether `found` has this tuple.
+    #[inline]
     fn has_key(&self, found: Found, key: &Key) -> bool {
         match found {
             Found::Connection(index) => {
@@ -115,7 +119,7 @@ impl Host {
             Found::HalfOpen(index) => {
                 self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
             }
-            found => self.key_of(found) == Some(*key),
+            found => self.waits_with_key(found, key),
         }
     }
 
@@ -135,6 +139,13 @@ impl Host {
         self.demux.recent = index;
     }
 
+    /// Whether the TIME-WAIT `found` has this tuple. Rarely asked, and apart so that the look-up of others is short.
+    #[cold]
+    #[inline(never)]
+    fn waits_with_key(&self, found: Found, key: &Key) -> bool {
+        self.key_of(found) == Some(*key)
+    }
+
     /// Who owns this tuple.
     pub(super) fn find(&self, key: &Key) -> Option<Found> {
         self.find_hashed(self.demux.hash(key), key)
@@ -148,9 +159,17 @@ impl Host {
     /// Makes `found` the owner of its tuple, which nobody owns.
     pub(super) fn own(&mut self, hash: u64, found: Found) {
         self.shard.enter(hash);
+        if self.demux.index.put(hash, found.pack()) {
+            self.split_index();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn split_index(&mut self) {
         let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
         let Demux { hasher, index, .. } = demux;
-        index.insert(hash, found.pack(), |packed| {
+        index.split(|packed| {
             let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
             key.map_or(0, |key| key.hash(hasher))
         });
@@ -163,8 +182,8 @@ impl Host {
 
     /// `found` owns its tuple no more.
     pub(super) fn disown(&mut self, key: &Key, found: Found) {
-        let hash = self.demux.hash(key);
-        if self.demux.index.remove(hash, |packed| packed == found.pack()).is_some() {
+        let (hash, own) = (self.demux.hash(key), found.pack());
+        if self.demux.index.remove(hash, |packed| packed == own).is_some() {
             self.shard.leave(hash);
         }
     }

@@ -45,7 +45,7 @@ impl Host {
             let key = without.with_ports(port, remote_port);
             let hash = self.demux.hash(&key);
             let free = self.find_hashed(hash, &key).is_none() && !self.ports_listening.contains_key(&port);
-            if free && !self.may_be_elsewhere(&key) {
+            if free && !self.may_be_elsewhere(hash) {
                 return Some((key, hash));
             }
         }

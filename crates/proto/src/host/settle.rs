@@ -56,9 +56,9 @@ impl Host {
         if let Phase::Synchronized(tcb) = &mut connection.phase
             && nothing_left(tcb)
         {
-            let deadline = connection.next_deadline();
-            if connection.armed.add(deadline) {
-                self.wheel.arm(Found::Connection(index).pack(), deadline);
+            let deadline = connection.next_deadline(now);
+            if let Some(at) = connection.armed.add(now, deadline) {
+                self.wheel.arm(Found::Connection(index).pack(), at);
             }
             return;
         }
@@ -93,11 +93,11 @@ impl Host {
     }
 
     /// Arms the timing wheel for the connection's earliest deadline, unless it holds one of ours that is no later.
-    pub(super) fn arm(&mut self, index: u32) {
+    pub(super) fn arm(&mut self, now: Instant, index: u32) {
         let Some(connection) = self.connections.get_mut(index) else { return };
-        let deadline = connection.next_deadline();
-        if connection.armed.add(deadline) {
-            self.wheel.arm(Found::Connection(index).pack(), deadline);
+        let deadline = connection.next_deadline(now);
+        if let Some(at) = connection.armed.add(now, deadline) {
+            self.wheel.arm(Found::Connection(index).pack(), at);
         }
     }
 

@@ -44,9 +44,10 @@ impl Stray {
 }
 
 /// What a frame looks for that is not here.
+#[derive(Clone, Copy)]
 pub(super) enum Sought<'a> {
-    /// The owner of a tuple.
-    Tuple(&'a Key),
+    /// The owner of a tuple of this hash.
+    Tuple(u64),
     /// The owner of a UDP port.
     Port(u16),
     /// The other fragments.
@@ -182,7 +183,7 @@ impl Host {
     pub(super) fn pass_on(&mut self, interface: InterfaceId, frame: &Frame, sought: Sought<'_>) -> bool {
         let Some(shard) = &self.shard.0 else { return false };
         let (to, home) = match sought {
-            Sought::Tuple(key) => match shard.next_to_ask(self.demux.hash(key)) {
+            Sought::Tuple(hash) => match shard.next_to_ask(hash) {
                 Some(to) => (to, Some(shard.home.unwrap_or(shard.index))),
                 None => return false,
             },
@@ -196,8 +197,8 @@ impl Host {
             return false;
         }
         let mut frame = frame.clone();
-        // Once is enough: that the checksum was right is how it got here. A fragment has none of its own.
-        if home.is_some() && frame.checksum == Checksum::Unknown {
+        // Only a good checksum came so far as to ask for a port.
+        if matches!(sought, Sought::Port(_)) && frame.checksum == Checksum::Unknown {
             frame.checksum = Checksum::Verified;
         }
         self.counters.handed_over += 1;
@@ -215,19 +216,22 @@ impl Host {
         tuple: &FourTuple,
     ) -> bool {
         let key = Key::from_tuple(tuple);
-        self.find(&key).is_none() && self.pass_on(interface, frame, Sought::Tuple(&key))
+        let hash = self.demux.hash(&key);
+        self.find_hashed(hash, &key).is_none() && self.pass_on(interface, frame, Sought::Tuple(hash))
     }
 
-    /// Whether another host may own a tuple: a port that makes it so is better not taken.
-    pub(super) fn may_be_elsewhere(&self, key: &Key) -> bool {
+    /// Whether another host may own a tuple of this hash: a port that makes it so is better not taken.
+    pub(super) fn may_be_elsewhere(&self, hash: u64) -> bool {
         let Some(shard) = &self.shard.0 else { return false };
-        let hash = self.demux.hash(key);
         (0..shard.map.shards()).any(|other| other != shard.index && shard.map.may_own(other, hash))
     }
 }
 
 /// The destination port of a datagram that has one.
 pub(super) fn udp_port(packet: &IpPacket, bytes: &[u8]) -> u16 {
-    let at = packet.payload.start + 2;
+    port_at(bytes, packet.payload.start + 2)
+}
+
+fn port_at(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |port| u16::from_be_bytes(*port))
 }

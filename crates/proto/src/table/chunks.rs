@@ -21,8 +21,11 @@ pub(crate) struct Chunks<T, const N: usize> {
 struct Page<T, const N: usize>([T; N]);
 
 impl<T, const N: usize> Chunks<T, N> {
+    #[expect(clippy::cast_possible_truncation, reason = "pages are short")]
+    const PAGE_LEN: u32 = N as u32;
+
     pub(crate) const fn new() -> Self {
-        const { assert!(N.is_power_of_two()) };
+        const { assert!(N.is_power_of_two() && N <= 1 << 16) };
         Self { pages: Vec::new(), len: 0, growth: Growth { entries_moved: 0, octets_initialised: 0 } }
     }
 
@@ -56,6 +59,15 @@ impl<T, const N: usize> Chunks<T, N> {
         Ok(index)
     }
 
+    /// Appends a page of vacant values: the index of its first one. `None` as for [`Self::push`].
+    pub(crate) fn push_page(&mut self, vacant: impl FnMut() -> T) -> Option<u32> {
+        let index = self.len;
+        self.grow(vacant).then(|| {
+            self.len += Self::PAGE_LEN;
+            index
+        })
+    }
+
     /// Adds a page, unless there are as many as there may be.
     #[cold]
     fn grow(&mut self, mut vacant: impl FnMut() -> T) -> bool {
@@ -85,6 +97,12 @@ impl<T, const N: usize> Chunks<T, N> {
     #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         self.slot(index)
+    }
+
+    /// The page in which an index lies.
+    #[inline]
+    pub(crate) fn page(&self, index: u32) -> Option<&[T; N]> {
+        self.pages.get(index as usize / N).map(|page| &page.0)
     }
 
     /// All values, by index.

@@ -142,7 +142,7 @@ pub(crate) fn millis32(now: Instant) -> u32 {
 
 /// Microseconds as wrapping 32 bits, 71 minutes: a round trip never takes that long.
 #[expect(clippy::cast_possible_truncation, reason = "wraps by design")]
-fn micros32(now: Instant) -> u32 {
+pub(crate) fn micros32(now: Instant) -> u32 {
     now.as_micros() as u32
 }
 
@@ -328,7 +328,7 @@ impl Tcb {
     /// Reads a little of each part. The result means nothing.
     #[inline]
     pub(crate) fn touch(&self) -> u32 {
-        let waits = u32::from(self.timers.retransmit_at == self.timers.ack_at);
+        let waits = u32::from(self.timers.retransmit_at == self.timers.idle_at);
         self.snd.una.0 ^ self.rcv.nxt.0 ^ self.timestamps.recent ^ waits ^ u32::from(self.rcv_shift)
     }
 

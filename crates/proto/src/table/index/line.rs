@@ -48,7 +48,7 @@ pub(super) const fn tag_of(hash: u64) -> u32 {
 
 /// Places of a line, one bit each, [`STRIDE`] bits apart.
 #[derive(Clone, Copy)]
-struct Places(u64);
+pub(super) struct Places(u64);
 
 /// Half a lane.
 const STRIDE: u32 = LANE / 2;
@@ -67,8 +67,9 @@ impl Places {
         (self.0.trailing_zeros() / STRIDE) as usize
     }
 
+    /// All but the first.
     #[inline]
-    const fn without_first(self) -> Self {
+    pub(super) const fn without_first(self) -> Self {
         Self(self.0 & self.0.wrapping_sub(1))
     }
 }
@@ -78,22 +79,33 @@ impl Line {
 
     /// The places whose lane equals the tag's.
     #[inline]
-    fn equal(&self, tag: u32) -> Places {
+    pub(super) const fn equal(&self, tag: u32) -> Places {
         equal(self.lows, tag)
     }
 
-    /// The first entry whose lane equals the tag's and that `eq` agrees to: its place and itself.
+    /// The first of these places, with its reference.
     #[inline]
-    pub(super) fn find(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, u32)> {
-        let mut places = self.equal(tag);
-        while places.0 != 0 {
-            let value = *self.refs.get(places.first())?;
-            if eq(value) {
-                return Some((places.first(), value));
-            }
-            places = places.without_first();
+    fn at(&self, places: Places) -> Option<(usize, u32)> {
+        // Asked first, as it is cheaper to see than that there is no such place.
+        if places.0 == 0 {
+            return None;
         }
-        None
+        let place = places.first();
+        Some((place, *self.refs.get(place)?))
+    }
+
+    /// The first entry whose lane equals the tag's: its place and reference.
+    #[inline]
+    pub(super) fn first(&self, tag: u32) -> Option<(usize, u32)> {
+        self.at(self.equal(tag))
+    }
+
+    /// As [`Self::first`], of some places, from which it is taken out.
+    #[inline]
+    pub(super) fn take_place(&self, places: &mut Places) -> Option<(usize, u32)> {
+        let first = self.at(*places);
+        *places = places.without_first();
+        first
     }
 
     /// Half of the lanes: what [`Self::probable`] wants.

@@ -180,7 +180,7 @@ fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
 #[cold]
 fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
     // As long as the peer answers, a closed window may last for ever, however rare the probes (RFC 9293 MUST-37).
-    tcb.timers.silent_since = Instant::FAR_FUTURE;
+    tcb.timers.not_silent();
     if tcb.snd.wnd == 0 {
         return;
     }
@@ -194,7 +194,7 @@ fn window_seen(tcb: &mut Tcb, now: Instant, before: u32) {
         tcb.send_again();
         let rto = tcb.rto();
         tcb.timers.restart(Waiting::Ack, now, rto);
-        tcb.timers.silent_since = now;
+        tcb.timers.silent_from(now);
     }
 }
 

@@ -77,7 +77,6 @@ fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u
     if tcb.unacked_octets() >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
         tcb.ack_now();
     } else if tcb.timers.ack_due == AckDue::No {
-        tcb.timers.ack_due = AckDue::Delayed;
-        tcb.timers.ack_at = now + tcb.config.delayed_ack;
+        tcb.timers.delay_ack(now, tcb.config.delayed_ack);
     }
 }
