@@ -171,7 +171,7 @@ fn measure_all(workspace: &Workspace, options: &Options) -> Result<(), String> {
     let rows = results::rows(&samples, &date);
     print!("{}", table(&rows));
     let mut absent: Vec<String> =
-        built.absent().iter().map(|(home, reason)| format!("{home:?}: {reason}")).collect();
+        built.absent().iter().map(|(home, reason)| format!("{}: {reason}", home.name())).collect();
     absent.extend(failures);
     absent.iter().for_each(|line| eprintln!("absent: {line}"));
     if options.print {
