@@ -19,6 +19,12 @@ fn lifecycle(lives: Lives) -> Lives {
 }
 
 #[library_benchmark]
+#[bench::of_500(args = (30_000, 500), setup = Lives::next_to)]
+fn lifecycle_held_30k(lives: Lives) -> Lives {
+    lives.run()
+}
+
+#[library_benchmark]
 #[bench::of_4000(args = (2_000), setup = Segments::new)]
 fn segment(segments: Segments) -> Segments {
     segments.run()
@@ -50,7 +56,8 @@ fn housekeeping(looks: Looks) -> Looks {
 
 library_benchmark_group!(
     name = gates,
-    benchmarks = [lifecycle, segment, bulk_byte, half_open, time_wait_insert, housekeeping]
+    benchmarks =
+        [lifecycle, lifecycle_held_30k, segment, bulk_byte, half_open, time_wait_insert, housekeeping]
 );
 main!(
     config = LibraryBenchmarkConfig::default().env("GLIBC_TUNABLES", TUNABLES),

@@ -1,6 +1,7 @@
 //! A device whose inbound side can be shut: what arrives waits, what leaves is counted.
 
 use linger_device::{Capabilities, Device};
+use linger_proto::wire::{ip, tcp};
 use linger_proto::{Frame, TraceEvent, Transmit};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +66,17 @@ impl<D: Device> Gate<D> {
     }
 }
 
+/// Octets of text in a TCP segment, short text behind the headers included; zero for any other packet.
+fn text_len(frame: &Transmit) -> usize {
+    let bytes = frame.to_bytes();
+    let Ok(packet) = ip::parse(&bytes) else { return 0 };
+    let segment = &bytes[packet.payload];
+    match tcp::parse(segment) {
+        Ok(header) if packet.protocol == ip::PROTOCOL_TCP => segment.len() - header.len,
+        _ => 0,
+    }
+}
+
 impl<D: Device> Device for Gate<D> {
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
@@ -81,8 +93,9 @@ impl<D: Device> Device for Gate<D> {
     fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
         // Noted before it leaves: the kernel delivers inside the write, and a reader may look at once. A frame that finds
         // no room comes again and is noted again, which the TUN, as large as it is, never asks for here.
-        if frame.text_len() > 0 {
-            self.valve.with(|state| state.sent.push(frame.text_len()));
+        let text = text_len(frame);
+        if text > 0 {
+            self.valve.with(|state| state.sent.push(text));
         }
         self.inner.poll_send(cx, frame)
     }

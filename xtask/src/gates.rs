@@ -21,16 +21,24 @@ const RUNNER: &str = "gungraun-runner";
 const VERSION: &str = "=0.20.0";
 
 /// Work that is counted; its figure is for one unit of it.
-const WORK: [&str; 6] =
-    ["lifecycle", "segment", "bulk_byte", "half_open", "time_wait_insert", "housekeeping"];
+const WORK: [&str; 7] = [
+    "lifecycle",
+    "lifecycle_held_30k",
+    "segment",
+    "bulk_byte",
+    "half_open",
+    "time_wait_insert",
+    "housekeeping",
+];
 /// Figures that `linger_mem` prints: what they are called, its words, its key.
-const EXACT: [(&str, &str, &str); 6] = [
+const EXACT: [(&str, &str, &str); 7] = [
     ("lifecycle_allocations", "life 2000 0", "life_allocations"),
-    ("segment_allocations", "seg 1000 5000 random 1", "seg_allocations"),
+    ("segment_allocations", "seg 100 10000 random 1", "seg_allocations"),
     ("idle_bytes", "mem idle 100000", "bytes"),
     ("half_open_bytes", "mem half_open 100000", "bytes"),
-    ("time_wait_v4_bytes", "mem time_wait_v4 200000", "bytes"),
-    ("time_wait_v6_bytes", "mem time_wait_v6 200000", "bytes"),
+    ("time_wait_v4_bytes", "mem time_wait_v4 1000000", "bytes"),
+    ("time_wait_v6_bytes", "mem time_wait_v6 1000000", "bytes"),
+    ("grow_idle_largest_call_bytes", "grow idle 100000", "largest_call_bytes"),
 ];
 
 /// A gate and its figure.

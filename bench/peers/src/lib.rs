@@ -1,5 +1,9 @@
 //! What the programs share: processor time, words as numbers, random choices.
 
+mod tun;
+
+pub use tun::{VNET, answers, tun_open, wants_close};
+
 use std::time::Duration;
 
 /// Processor time of this thread: on a machine that does other things too, wall time says little.

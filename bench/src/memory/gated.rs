@@ -11,22 +11,27 @@ use crate::counted_alone;
 use linger_proto::{ConnectionId, Event, Frame, Host, Instant, Transmit};
 use std::time::Duration;
 
-/// TIME-WAITs held while lives are counted: each life adds one and one expires.
-const HELD: u32 = 3_000;
-/// Virtual time between lives: [`HELD`] of them make 2*MSL.
-const STEP: Duration = Duration::from_millis(20);
+/// 2*MSL of the default settings.
+const TIME_WAIT: Duration = Duration::from_secs(60);
 
-/// Whole lives next to 3,000 TIME-WAITs.
+/// Whole lives next to TIME-WAITs: each adds one, and one expires.
 pub struct Lives {
     pair: Pair,
     life: Life,
+    step: Duration,
     count: u32,
 }
 
 impl Lives {
-    /// Ready for `count` lives.
+    /// Ready for `count` lives next to 3,000 TIME-WAITs.
     pub fn new(count: u32) -> Self {
-        let mut lives = Self { pair: Pair::new(&Setup::default()), life: Life::new(), count: HELD + 100 };
+        Self::next_to(3_000, count)
+    }
+
+    /// Ready for `count` lives next to `held` TIME-WAITs.
+    pub fn next_to(held: u32, count: u32) -> Self {
+        let (pair, step) = (Pair::new(&Setup::default()), TIME_WAIT / held);
+        let mut lives = Self { pair, life: Life::new(), step, count: held + 100 };
         lives = lives.run();
         lives.count = count;
         lives
@@ -36,7 +41,7 @@ impl Lives {
     #[must_use]
     pub fn run(mut self) -> Self {
         for _ in 0..self.count {
-            self.pair.wait(STEP);
+            self.pair.wait(self.step);
             self.pair.connect();
             self.pair.live(&mut self.life);
         }
@@ -194,6 +199,7 @@ impl Looks {
 pub fn gated(name: &str) -> bool {
     let units: u32 = match name {
         "lifecycle" => count(Lives::new(500), Lives::run, 500),
+        "lifecycle_held_30k" => count(Lives::next_to(30_000, 500), Lives::run, 500),
         "segment" => count(Segments::new(2_000), Segments::run, 4_000),
         "bulk_byte" => count(Stretch::new(8), Stretch::run, 8 << 20),
         "half_open" => count(Syns::new(1_000), Syns::run, 1_000),

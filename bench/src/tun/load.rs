@@ -170,7 +170,7 @@ fn request(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 /// The length of the answer at the front of `text`, once all of it is there.
-pub(super) fn whole(text: &[u8]) -> Option<usize> {
+pub fn whole(text: &[u8]) -> Option<usize> {
     let head = text.windows(4).position(|part| part == b"\r\n\r\n")? + 4;
     let fields = std::str::from_utf8(&text[..head]).ok()?;
     let length = fields.lines().find_map(|line| {

@@ -4,11 +4,18 @@ use super::load::{self, Direction};
 use super::subject::{Server, Subject};
 use super::{cpu, latency};
 use std::io;
+use std::process::Command;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// Idle connections beside the busy ones.
 const IDLE: usize = 5_000;
+/// Connections that make one request and stay.
+const HELD: usize = 10_000;
+/// Connections that do so before memory is read, so that what is there only once is not counted.
+const FIRST: usize = 100;
+/// How long a server is left alone before its rest is measured: longer than the timers of a connection that goes well.
+const SETTLE: Duration = Duration::from_secs(2);
 /// How long the ports come round.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Requests in a second at which latency is compared: less than half of what the slowest peer can do.
@@ -35,10 +42,14 @@ pub enum Kind {
     Rest,
     /// A minute of [`Kind::Close`], the client's ports coming round again and again.
     Minute,
+    /// Memory of 10,000 connections that have made one request each, against the same service on pipes.
+    Held,
+    /// Latency at half of the highest rate.
+    Half,
 }
 
 /// Every kind with its name on the command line.
-pub const KINDS: [(&str, Kind); 8] = [
+pub const KINDS: [(&str, Kind); 10] = [
     ("up", Kind::Up),
     ("down", Kind::Down),
     ("keepalive", Kind::KeepAlive),
@@ -47,7 +58,16 @@ pub const KINDS: [(&str, Kind); 8] = [
     ("latency", Kind::Latency),
     ("rest", Kind::Rest),
     ("minute", Kind::Minute),
+    ("held", Kind::Held),
+    ("half", Kind::Half),
 ];
+
+impl Kind {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
 
 impl FromStr for Kind {
     type Err = String;
@@ -74,41 +94,62 @@ fn figure(metric: impl Into<String>, value: f64, unit: &'static str) -> Figure {
 }
 
 /// Starts `subject` and measures it, each kind for `length`; gives every figure to `tell` as it comes. `prefix` stands
-/// before the names of the HTTP figures: `http` for the small servers, `hyper` for those on hyper.
-///
-/// # Errors
-/// When the server or a client fails.
+/// before the names of the HTTP figures: `http` for the small servers, `hyper` for those on hyper. Returns what failed,
+/// by kind: the server is started again after a failure, and the other kinds are measured all the same.
 pub fn measure(
     subject: &Subject,
     kinds: &[Kind],
     prefix: &str,
     length: Duration,
     tell: &mut dyn FnMut(Figure),
-) -> io::Result<()> {
-    let server = Server::start(subject)?;
-    for kind in kinds {
-        match kind {
-            Kind::Up => bulk(&server, Direction::Up, length, tell)?,
-            Kind::Down => bulk(&server, Direction::Down, length, tell)?,
-            Kind::KeepAlive => http(&server, false, &format!("{prefix}_keepalive"), length, tell)?,
-            Kind::Close => http(&server, true, &format!("{prefix}_close"), length, tell)?,
-            Kind::Idle5k => {
-                let idle = load::hold(server.client(), server.address(), IDLE, false)?;
-                http(&server, false, &format!("{prefix}_keepalive_idle_5k"), length, tell)?;
-                http(&server, true, &format!("{prefix}_close_idle_5k"), length, tell)?;
-                rest(&server, &format!("{prefix}_idle_5k"), length, tell)?;
-                drop(idle);
-            }
-            Kind::Latency => {
-                let latency = latency::measure(server.client(), server.address(), RATE, length)?;
-                tell(figure(format!("{prefix}_p50_us"), latency.p50.as_secs_f64() * 1e6, "us"));
-                tell(figure(format!("{prefix}_p99_us"), latency.p99.as_secs_f64() * 1e6, "us"));
-            }
-            Kind::Rest => rest(&server, &format!("{prefix}_idle"), length, tell)?,
-            Kind::Minute => minute(&server, prefix, tell)?,
+) -> Vec<(Kind, io::Error)> {
+    let mut failures = Vec::new();
+    let mut server = None;
+    for &kind in kinds {
+        let result = match server.take() {
+            Some(server) => Ok(server),
+            None => Server::start(subject),
+        };
+        let result = result.and_then(|started| {
+            one(&started, kind, prefix, length, tell)?;
+            Ok(started)
+        });
+        match result {
+            Ok(started) => server = Some(started),
+            Err(error) => failures.push((kind, error)),
         }
     }
-    Ok(())
+    failures
+}
+
+fn one(
+    server: &Server,
+    kind: Kind,
+    prefix: &str,
+    length: Duration,
+    tell: &mut dyn FnMut(Figure),
+) -> io::Result<()> {
+    match kind {
+        Kind::Up => bulk(server, Direction::Up, length, tell),
+        Kind::Down => bulk(server, Direction::Down, length, tell),
+        Kind::KeepAlive => http(server, false, &format!("{prefix}_keepalive"), length, tell),
+        Kind::Close => http(server, true, &format!("{prefix}_close"), length, tell),
+        Kind::Idle5k => {
+            let _idle = load::hold(server.client(), server.address(), IDLE, false)?;
+            http(server, false, &format!("{prefix}_keepalive_idle_5k"), length, tell)?;
+            http(server, true, &format!("{prefix}_close_idle_5k"), length, tell)?;
+            rest(server, &format!("{prefix}_idle_5k"), length, tell)
+        }
+        Kind::Latency => latency(server, RATE, prefix, length, tell),
+        Kind::Half => {
+            let most = load::wrk(server.client(), server.address(), false, length)?;
+            tell(figure(format!("{prefix}_half_rate"), most.rate / 2.0, "req/s"));
+            latency(server, most.rate / 2.0, &format!("{prefix}_half"), length, tell)
+        }
+        Kind::Rest => rest(server, &format!("{prefix}_idle"), length, tell),
+        Kind::Held => held(server, prefix, tell),
+        Kind::Minute => minute(server, prefix, tell),
+    }
 }
 
 fn bulk(
@@ -143,10 +184,43 @@ fn http(
     Ok(())
 }
 
+fn latency(
+    server: &Server,
+    rate: f64,
+    name: &str,
+    length: Duration,
+    tell: &mut dyn FnMut(Figure),
+) -> io::Result<()> {
+    let latency = latency::measure(server.client(), server.address(), rate, length)?;
+    tell(figure(format!("{name}_p50_us"), latency.p50.as_secs_f64() * 1e6, "us"));
+    tell(figure(format!("{name}_p99_us"), latency.p99.as_secs_f64() * 1e6, "us"));
+    Ok(())
+}
+
+/// What a server on hyper holds for each idle connection, what the service alone holds, and the difference, which is
+/// the stack's.
+fn held(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Result<()> {
+    let own = std::env::current_exe()?;
+    let pipe = Command::new(own.with_file_name("tun_hyper_pipe")).arg(HELD.to_string()).output()?;
+    let text = String::from_utf8_lossy(&pipe.stdout).into_owned();
+    let alone = text.trim().strip_prefix("pipe_rss_per_connection ").and_then(|number| number.parse().ok());
+    let alone: f64 = alone.ok_or_else(|| io::Error::other(format!("tun_hyper_pipe said: {text}")))?;
+    let hold = |count| load::hold(server.client(), server.address(), count, true);
+    let _first = hold(FIRST)?;
+    let (_, before) = cpu::memory(server.pid())?;
+    let held = hold(HELD)?;
+    let (_, after) = cpu::memory(server.pid())?;
+    let each = after.saturating_sub(before) as f64 / held.len() as f64;
+    tell(figure(format!("{prefix}_held_bytes"), each, "B"));
+    tell(figure(format!("{prefix}_pipe_held_bytes"), alone, "B"));
+    tell(figure(format!("{prefix}_held_extra_bytes"), each - alone, "B"));
+    Ok(())
+}
+
 /// Processor time and memory of a server that nobody asks anything.
 fn rest(server: &Server, name: &str, length: Duration, tell: &mut dyn FnMut(Figure)) -> io::Result<()> {
-    // What was asked before may still be waited out.
-    std::thread::sleep(Duration::from_millis(500));
+    // Timers of what was asked before come due for a while yet.
+    std::thread::sleep(SETTLE);
     let before = cpu::used(server.pid())?;
     std::thread::sleep(length);
     let used = cpu::used(server.pid())?.saturating_sub(before);

@@ -8,9 +8,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::time::Duration;
 
-/// Frames read before they are answered.
-const BATCH: usize = 64;
-
 /// Serves for ever: reads what waits, hands it to the host at once, serves what became of it, sends what is due, and
 /// sleeps when there is nothing.
 ///
@@ -34,10 +31,11 @@ pub fn respond(offload: bool) -> io::Result<()> {
     let epoch = std::time::Instant::now();
     let (mut batch, mut out) = (Vec::<Frame>::new(), Transmit::default());
     loop {
-        let received = tun.try_recv(&mut batch, BATCH)?;
+        tun.try_recv(&mut batch)?;
+        let idle = batch.is_empty();
         // One reading for the whole round.
         let now = Instant::ZERO + epoch.elapsed();
-        if received > 0 {
+        if !idle {
             host.handle_frames(now, interface, &mut batch.drain(..));
         }
         let due = host.poll_timeout();
@@ -50,8 +48,8 @@ pub fn respond(offload: bool) -> io::Result<()> {
         while host.poll_transmit(now, &mut out) {
             send(&tun, &out)?;
         }
-        // A round that was not full has seen the queue empty.
-        if received < BATCH && !host.has_work() {
+        // Not after a round that had work: while it was done more has mostly come, and looking is cheaper than waiting.
+        if idle && !host.has_work() {
             let wait = host.poll_timeout().map(|due| due.since(Instant::ZERO + epoch.elapsed()));
             sleep(&tun, PollFlags::IN, wait)?;
         }

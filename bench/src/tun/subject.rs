@@ -113,6 +113,8 @@ impl Drop for Server {
 fn prepare(namespace: &Namespace) {
     namespace.sysctl("net.ipv4.ip_local_port_range", "1024 65000");
     namespace.sysctl("net.ipv4.tcp_tw_reuse", "1");
+    // No solicitation of routers that are not there.
+    namespace.sysctl("net.ipv6.conf.default.disable_ipv6", "1");
 }
 
 /// Another namespace behind a cable.

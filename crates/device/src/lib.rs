@@ -66,3 +66,7 @@ pub struct Capabilities {
 
 /// Most frames one `poll_recv` of a device here hands over, so that the caller gets to answer in between.
 const BATCH: usize = 64;
+
+/// And most octets. A sender with a large window works on while a quarter of a batch is read; where all of its window
+/// goes into one batch, each of the two waits while the other works.
+const BATCH_OCTETS: usize = 512 << 10;

@@ -42,15 +42,80 @@ impl Instant {
         self.0 / 1_000_000
     }
 
+    /// The instant nearest to this one whose whole microseconds are `wrapped` modulo 2^32.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "modulo 2^32, then signed"
+    )]
+    pub(crate) const fn nearest_micros(self, wrapped: u32) -> Self {
+        let now = self.as_micros();
+        let ahead = wrapped.wrapping_sub(now as u32) as i32;
+        Self(now.saturating_add_signed(ahead as i64).saturating_mul(1_000))
+    }
+
+    /// The same for milliseconds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "modulo 2^32, then signed"
+    )]
+    pub(crate) const fn nearest_millis(self, wrapped: u32) -> Self {
+        let now = self.as_millis();
+        let ahead = wrapped.wrapping_sub(now as u32) as i32;
+        Self::from_millis(now.saturating_add_signed(ahead as i64))
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The same in whole microseconds, 71 minutes at most.
+    pub(crate) fn micros_since(self, earlier: Self) -> u32 {
+        u32::try_from(self.0.saturating_sub(earlier.0) / 1_000).unwrap_or(u32::MAX)
+    }
+}
+
+/// A length of time in nanoseconds, as [`Instant`] counts them: to add one costs an addition, where a [`Duration`] is
+/// seconds and a rest. Settings are turned into these once; capped at 584 years.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Span(u64);
+
+impl Span {
+    pub(crate) const fn from_micros(micros: u64) -> Self {
+        Self(micros.saturating_mul(1_000))
+    }
+
+    pub(crate) const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    pub(crate) const fn of(duration: Duration) -> Self {
+        Self(nanos(duration))
+    }
+
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    pub(crate) const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Add<Span> for Instant {
+    type Output = Self;
+    #[inline]
+    fn add(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
 }
 
 /// Nanoseconds of a duration, capped at what an [`Instant`] can hold.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+const fn nanos(duration: Duration) -> u64 {
+    // Not `as_nanos`, whose 128 bits cost more than all the rest.
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
 impl Add<Duration> for Instant {

@@ -21,8 +21,17 @@ impl Built {
     pub(super) fn build(workspace: &Workspace, measures: &[&Measure]) -> Result<Self, String> {
         let mut built = Self { target: workspace.target()?, absent: Vec::new() };
         // The peers are needed in any case: smoltcp proves the harness.
-        workspace.cargo("build --locked --profile measure --package bench --bins")?;
-        let homes = [Home::Peers, Home::Lwip, Home::Gvisor];
+        let bins = bins(measures);
+        if !bins.is_empty() {
+            workspace.cargo(&format!("build --locked --profile measure --package bench {bins}"))?;
+        }
+        if measures.iter().any(|measure| measure.program.name == "tun_suite") {
+            debian("/usr/bin/wrk", &["wrk"])?;
+        }
+        if measures.iter().any(|measure| measure.words.contains("/linger~")) {
+            workspace.cargo("build --locked --profile measure --package linger-cli")?;
+        }
+        let homes = [Home::Peers, Home::PeersTso, Home::Lwip, Home::Gvisor];
         let words = |measure: &Measure, home: Home| measure.words.contains(place_holder(home));
         for home in homes {
             let needed = measures.iter().any(|measure| measure.program.home == home || words(measure, home));
@@ -43,20 +52,16 @@ impl Built {
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         match home {
             Home::Own => Ok(()),
-            Home::Peers => {
-                let target = self.target.join("peers");
-                let manifest = source.join("Cargo.toml");
-                workspace.cargo(&format!(
-                    "build --locked --release --bins --manifest-path {} --target-dir {}",
-                    manifest.display(),
-                    target.display()
-                ))
-            }
+            Home::Peers => self.build_rust(workspace, "peers", "--bins"),
+            Home::PeersTso => self.build_rust(workspace, "peers-tso", "--bin smol_tun --features smolseg"),
             Home::Lwip => {
                 debian("/usr/include/lwip/lwip/tcp.h", &["gcc", "libc6-dev", "liblwip-dev"])?;
-                let mut gcc = Command::new("gcc");
-                gcc.args(["-O2", "-I/usr/include/lwip", "-o"]).arg(folder.join("lwmem"));
-                done(gcc.arg(source.join("lwip/lwmem.c")).arg("-ldl"))
+                for (program, library) in [("lwmem", "-ldl"), ("lwtun", "-llwip")] {
+                    let mut gcc = Command::new("gcc");
+                    gcc.args(["-O2", "-I/usr/include/lwip", "-o"]).arg(folder.join(program));
+                    done(gcc.arg(source.join(format!("lwip/{program}.c"))).arg(library))?;
+                }
+                Ok(())
             }
             Home::Gvisor => {
                 debian(
@@ -70,10 +75,21 @@ impl Built {
         }
     }
 
+    /// Builds the package of the peers into a target directory of its own.
+    fn build_rust(&self, workspace: &Workspace, target: &str, what: &str) -> Result<(), String> {
+        let manifest = workspace.root.join("bench/peers/Cargo.toml");
+        workspace.cargo(&format!(
+            "build --locked --release {what} --manifest-path {} --target-dir {}",
+            manifest.display(),
+            self.target.join(target).display()
+        ))
+    }
+
     fn folder(&self, home: Home) -> PathBuf {
         self.target.join(match home {
             Home::Own => "measure",
             Home::Peers => "peers/release",
+            Home::PeersTso => "peers-tso/release",
             Home::Lwip => "peers/lwip",
             Home::Gvisor => "peers/gvisor",
         })
@@ -110,7 +126,7 @@ impl Built {
 
     fn expand(&self, word: &str) -> Result<String, String> {
         let mut word = word.replace('~', " ");
-        for home in [Home::Own, Home::Peers, Home::Lwip, Home::Gvisor] {
+        for home in [Home::Own, Home::Peers, Home::PeersTso, Home::Lwip, Home::Gvisor] {
             if word.contains(place_holder(home)) {
                 if let Some(reason) = self.why_absent(home) {
                     return Err(reason.to_owned());
@@ -122,10 +138,27 @@ impl Built {
     }
 }
 
+/// The programs of our own that `measures` run, those that one of them starts included.
+fn bins(measures: &[&Measure]) -> String {
+    let own = measures.iter().filter(|measure| measure.program.home == Home::Own);
+    let mut names: Vec<&str> = own.map(|measure| measure.program.name).collect();
+    let started = measures.iter().filter_map(|measure| measure.words.split_once("{own}/"));
+    names.extend(
+        started.filter_map(|(_, rest)| rest.split([' ', '~']).next()).filter(|name| *name != "linger"),
+    );
+    if names.contains(&"tun_suite") {
+        names.push("tun_hyper_pipe");
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.iter().map(|name| format!("--bin {name} ")).collect()
+}
+
 const fn place_holder(home: Home) -> &'static str {
     match home {
         Home::Own => "{own}",
         Home::Peers => "{peers}",
+        Home::PeersTso => "{tso}",
         Home::Lwip => "{lwip}",
         Home::Gvisor => "{gvisor}",
     }

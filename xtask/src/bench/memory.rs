@@ -168,7 +168,7 @@ const MEASURES: &[Measure] = &[
         "seg 1 %N same 1",
         counted("segment_instructions", 5_000, 25_000, 2.2),
     ),
-    measure("segment", "linger", LINGER, "seg 1000 20000 random 1", SEG_ALLOCATIONS),
+    measure("segment", "linger", LINGER, "seg 100 20000 random 1", SEG_ALLOCATIONS),
     measure("segment", "linger", LINGER, "seg 1000 200000 same 1", MESSAGE_1K),
     measure("segment", "smoltcp", SMOLTCP, "seg 1000 1000", SEG_1K),
     measure("segment", "linger", LINGER, "seg 1000 200000 random 1", MESSAGE_1K_RANDOM),

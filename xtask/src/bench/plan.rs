@@ -7,6 +7,8 @@ pub(crate) enum Home {
     Own,
     /// The package `bench/peers`, which has dependencies of its own.
     Peers,
+    /// The same with smoltcp's segmentation offload.
+    PeersTso,
     /// `bench/peers/lwip`, in C.
     Lwip,
     /// `bench/peers/gvisor`, in Go.
@@ -50,6 +52,8 @@ pub(crate) enum Yields {
     Exact(&'static [Pick]),
     /// Lines of `METRIC SUBJECT VALUE UNIT`, with `_` for a space in the unit. Run in every round.
     Rows,
+    /// The same, but long: one run has to do.
+    RowsOnce,
     /// Nothing that counts: valgrind counts its instructions with `%N` in its words replaced by `few` and by `many`, and
     /// the difference is for `many - few` times `units`.
     Instructions { metric: &'static str, few: u32, many: u32, units: f64 },
@@ -77,7 +81,7 @@ impl Measure {
     pub(crate) fn metrics(&self) -> Vec<&'static str> {
         match self.yields {
             Yields::Pairs(picks) | Yields::Exact(picks) => picks.iter().map(|pick| pick.metric).collect(),
-            Yields::Rows => Vec::new(),
+            Yields::Rows | Yields::RowsOnce => Vec::new(),
             Yields::Instructions { metric, .. } => vec![metric],
             Yields::OneCall { picks, metric, .. } => {
                 picks.iter().map(|pick| pick.metric).chain([metric]).collect()

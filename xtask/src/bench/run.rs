@@ -33,7 +33,9 @@ pub(super) fn run(measure: &Measure, built: &Built) -> Result<Vec<Figure>, Strin
             let text = finish(built.command(measure.program, measure.words, &[])?)?;
             pick_all(measure, picks, &text)
         }
-        Yields::Rows => rows(&finish(built.command(measure.program, measure.words, &[])?)?),
+        Yields::Rows | Yields::RowsOnce => {
+            rows(&finish(built.command(measure.program, measure.words, &[])?)?)
+        }
         Yields::Instructions { metric, few, many, units } => {
             let per_unit = instructions(measure, built, few, many)? / units;
             Ok(vec![figure(measure, metric, "instructions", per_unit)])

@@ -20,7 +20,7 @@ mod tests;
 pub use open::{TunBuilder, TunError};
 
 use crate::offload::segment;
-use crate::{BATCH, Capabilities, Device};
+use crate::{BATCH, BATCH_OCTETS, Capabilities, Device};
 use linger_proto::{Frame, Transmit};
 use queue::Queue;
 use receive::Receiver;
@@ -77,6 +77,33 @@ impl TunCounters {
     }
 }
 
+/// How large a batch has become.
+#[derive(Default)]
+struct Count {
+    frames: usize,
+    octets: usize,
+}
+
+impl Count {
+    /// Puts a frame into the batch; what made no sense is counted elsewhere.
+    fn take(&mut self, frame: Option<Frame>, batch: &mut Vec<Frame>, counters: &TunCounters) {
+        let Some(frame) = frame else { return count(&counters.0.malformed) };
+        self.frames += 1;
+        self.octets += frame.bytes.len();
+        batch.push(frame);
+    }
+
+    fn is_full(&self) -> bool {
+        self.frames >= BATCH || self.octets >= BATCH_OCTETS
+    }
+}
+
+/// Reads one packet; `None` when it made no sense.
+fn read(queue: &Queue, receiver: &mut Receiver, vnet_hdr: bool) -> io::Result<Option<Frame>> {
+    queue.try_read(receiver.buffer())?;
+    Ok(receiver.frame(vnet_hdr))
+}
+
 /// Adds one.
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
@@ -119,28 +146,22 @@ impl Tun {
         })
     }
 
-    /// For a program with a loop of its own instead of tokio: appends the frames that wait in the kernel to `batch`, at
-    /// most `most` of them, and returns how many; zero when none waits. Poll the descriptor ([`AsFd`]) for more, and
-    /// for an error condition, which is what a deleted interface shows.
+    /// For a program with a loop of its own instead of tokio: appends frames that wait in the kernel to `batch`. False
+    /// when none is left there; true when it stopped before, because the batch is large enough to be answered. Poll the
+    /// descriptor ([`AsFd`]) for more frames, and for an error condition, which is what a deleted interface shows.
     ///
     /// # Errors
     /// `NotConnected` when the interface was deleted, and what else the kernel says.
-    pub fn try_recv(&mut self, batch: &mut Vec<Frame>, most: usize) -> io::Result<usize> {
-        let mut received = 0;
-        while received < most {
-            match self.queue.try_read(self.receiver.buffer()) {
-                Ok(_) => match self.receiver.frame(self.vnet_hdr) {
-                    Some(frame) => {
-                        batch.push(frame);
-                        received += 1;
-                    }
-                    None => count(&self.counters.0.malformed),
-                },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+    pub fn try_recv(&mut self, batch: &mut Vec<Frame>) -> io::Result<bool> {
+        let mut count = Count::default();
+        while !count.is_full() {
+            match read(&self.queue, &mut self.receiver, self.vnet_hdr) {
+                Ok(frame) => count.take(frame, batch, &self.counters),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(self.broken(error)),
             }
         }
-        Ok(received)
+        Ok(true)
     }
 
     /// For a program with a loop of its own instead of tokio: sends one frame.
@@ -217,23 +238,16 @@ impl Device for Tun {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<io::Result<usize>> {
-        let mut received = 0;
+        let mut count = Count::default();
         let (receiver, counters, vnet_hdr) = (&mut self.receiver, &self.counters, self.vnet_hdr);
         let polled = self.queue.poll_read(cx, |queue| {
-            queue.try_read(receiver.buffer())?;
-            match receiver.frame(vnet_hdr) {
-                Some(frame) => {
-                    batch.push(frame);
-                    received += 1;
-                }
-                None => count(&counters.0.malformed),
-            }
-            Ok(received < BATCH)
+            count.take(read(queue, receiver, vnet_hdr)?, batch, counters);
+            Ok(!count.is_full())
         });
         match polled {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.broken(error))),
-            Poll::Pending if received == 0 => Poll::Pending,
-            _ => Poll::Ready(Ok(received)),
+            Poll::Pending if count.frames == 0 => Poll::Pending,
+            _ => Poll::Ready(Ok(count.frames)),
         }
     }
 

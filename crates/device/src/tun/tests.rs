@@ -445,25 +445,27 @@ fn a_packet_as_large_as_a_raised_mtu_arrives_whole() {
 }
 
 #[test]
-fn a_loop_without_tokio_gets_what_waits_a_few_at_a_time_and_sends() {
+fn a_loop_without_tokio_gets_what_waits_in_batches_and_sends() {
     in_namespace(|| async {
         let mut tun = Tun::builder().name("linger0").address(address(ENDS[0].0), 24).open().expect("a TUN");
         let socket = UdpSocket::bind((address(ENDS[0].0), 4000)).expect("bound");
-        for octet in 0..5 {
+        for octet in 0..100 {
             socket.send_to(&[octet; 100], (address(ENDS[0].1), 9)).expect("sent");
         }
-        let (mut batch, mut datagrams) = (Vec::new(), Vec::new());
+        let (mut batch, mut datagrams, mut full) = (Vec::new(), Vec::new(), 0);
         loop {
-            let received = tun.try_recv(&mut batch, 2).expect("readable");
-            assert!(received <= 2 && received == batch.len());
-            if received == 0 {
-                break;
-            }
+            let more = tun.try_recv(&mut batch).expect("readable");
+            assert_eq!(more, batch.len() == BATCH);
+            full += usize::from(more);
             // The kernel says other things too.
             let ours = batch.drain(..).filter(|frame| transport(&frame.bytes).0 == 17);
             datagrams.extend(ours.filter_map(|frame| frame.bytes.last().copied()));
+            if !more {
+                break;
+            }
         }
-        assert_eq!(datagrams, [0, 1, 2, 3, 4]);
+        assert_eq!((full, datagrams), (1, (0..100).collect()));
+        assert!(!tun.try_recv(&mut batch).expect("readable") && batch.is_empty());
         tun.try_send(&tcp(4, &[0; 10], 0)).expect("room");
         assert_eq!((tun.counters().refused(), tun.counters().down()), (0, 0));
     });

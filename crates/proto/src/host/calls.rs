@@ -3,6 +3,7 @@
 use super::Host;
 use super::demux::Found;
 use super::key::Key;
+use super::segment::link_mss;
 use super::stream::Stream;
 use crate::tcp::config::{ConnectConfig, ListenConfig, TcpConfig};
 use crate::tcp::connection::{Connection, Phase};
@@ -10,8 +11,8 @@ use crate::tcp::error::{CloseReason, ConnectError, ListenError};
 use crate::tcp::info::State;
 use crate::tcp::opening::active::{Opening, Path};
 use crate::tcp::opening::listener::Listener;
-use crate::tcp::opening::negotiate;
 use crate::tcp::seq::SeqNum;
+use crate::tcp::settings::Settings;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, OwnerId};
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
@@ -107,7 +108,7 @@ impl Host {
         if self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX) {
             return Err(ConnectError::Limit);
         }
-        let tcp = config.tcp.map_or_else(|| Arc::clone(&self.tcp_config), Arc::new);
+        let tcp = config.tcp.map_or_else(|| Arc::clone(&self.tcp_config), |tcp| Arc::new(Settings::new(tcp)));
         if self.time_wait_4.lifetime(tcp.msl).is_none() || self.time_wait_6.lifetime(tcp.msl).is_none() {
             return Err(ConnectError::Limit);
         }
@@ -122,16 +123,19 @@ impl Host {
             (key, hash, self.free_tuple(now, &key, hash, &tcp)?)
         };
         let numbers = self.numbers.of(&key);
-        let iss = self.initial_sequence(&key, numbers, now, after);
+        let iss = super::passive::initial_sequence(&self.config, &key, numbers, now, after);
+        let link_mss = link_mss(&self.interfaces, &key, interface);
         let path = Path {
-            our_mss: self.path_mss(&key, interface, now).min(negotiate::mss_bound(&tcp)),
+            our_mss: self.path_mss(&key, link_mss, now).min(tcp.mss_bound),
             ts_offset: numbers.timestamp_offset,
             ipv6: key.is_ipv6(),
         };
-        let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
-        let (index, generation) =
-            self.connections.insert(Connection::new(key, interface, phase, now, State::Closed));
+        let (index, generation) = self.connections.insert_with(|| {
+            let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
+            Connection::new(key, interface, phase, now, State::Closed)
+        });
         self.own(hash, Found::Connection(index));
+        self.expect_more(index);
         self.settle(now, index);
         Ok(ConnectionId { index, generation })
     }

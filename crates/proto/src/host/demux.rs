@@ -4,10 +4,11 @@ use super::Host;
 use super::key::Key;
 use crate::secret::{Purpose, Secret};
 use crate::sip::Sip13;
+use crate::table::NIL;
 use crate::table::growth::Growth;
 use crate::table::index::Index;
 use crate::table::slab::Slab;
-use crate::tcp::connection::Connection;
+use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::wire::ip::IpPacket;
@@ -26,15 +27,18 @@ const TAG_SHIFT: u32 = 30;
 const INDEX_MASK: u32 = (1 << TAG_SHIFT) - 1;
 
 impl Found {
+    #[inline]
     pub(super) fn pack(self) -> u32 {
-        match self {
-            Self::Connection(index) => index & INDEX_MASK,
-            Self::HalfOpen(index) => 1 << TAG_SHIFT | index & INDEX_MASK,
-            Self::TimeWait4(index) => 2 << TAG_SHIFT | index & INDEX_MASK,
-            Self::TimeWait6(index) => 3 << TAG_SHIFT | index & INDEX_MASK,
-        }
+        let (table, index) = match self {
+            Self::Connection(index) => (0, index),
+            Self::HalfOpen(index) => (1, index),
+            Self::TimeWait4(index) => (2, index),
+            Self::TimeWait6(index) => (3, index),
+        };
+        table << TAG_SHIFT | index & INDEX_MASK
     }
 
+    #[inline]
     pub(super) fn unpack(packed: u32) -> Self {
         let index = packed & INDEX_MASK;
         match packed >> TAG_SHIFT {
@@ -67,11 +71,13 @@ fn key_in(
 pub(super) struct Demux {
     hasher: Sip13,
     index: Index,
+    /// The connection that the last segment was for.
+    recent: u32,
 }
 
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new() }
+        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL }
     }
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
@@ -79,15 +85,21 @@ impl Demux {
         key.hash(&self.hasher)
     }
 
+    pub(super) const fn growth(&self) -> Growth {
+        self.index.growth()
+    }
+
+    /// What probably owns the tuples of these hashes; nothing but the index is looked at.
+    pub(super) fn probable<const N: usize>(&self, hashes: &[u64; N]) -> [Option<Found>; N] {
+        let unpack = |candidate| (candidate != NIL).then(|| Found::unpack(candidate));
+        self.index.candidates(hashes).map(unpack)
+    }
+
     /// Equal for all fragments of one packet.
     pub(super) fn fragment_hash(&self, packet: &IpPacket) -> u64 {
         let identification = packet.fragment.map_or(0, |fragment| fragment.identification);
         let (high, low) = ((identification >> 16) as u16, (identification & 0xffff) as u16);
         self.hash(&Key::new(packet.destination, high, packet.source, low))
-    }
-
-    pub(super) const fn growth(&self) -> Growth {
-        self.index.growth()
     }
 }
 
@@ -98,6 +110,7 @@ impl Host {
     }
 
     /// Whether `found` has this tuple.
+    #[inline]
     fn has_key(&self, found: Found, key: &Key) -> bool {
         match found {
             Found::Connection(index) => {
@@ -106,8 +119,31 @@ impl Host {
             Found::HalfOpen(index) => {
                 self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
             }
-            found => self.key_of(found) == Some(*key),
+            found => self.waits_with_key(found, key),
         }
+    }
+
+    /// The connection that the last segment was for, if this one is for it too: most segments follow one of their own
+    /// connection, and need no look-up then. Not while somebody watches.
+    #[inline]
+    pub(super) fn once_more(&self, key: &Key) -> Option<u32> {
+        let index = self.demux.recent;
+        let connection = self.connections.get(index)?;
+        let ours = connection.key == *key && !matches!(connection.phase, Phase::Over(_));
+        (ours && !self.tracing).then_some(index)
+    }
+
+    /// The next segment is probably for this connection.
+    #[inline]
+    pub(super) fn expect_more(&mut self, index: u32) {
+        self.demux.recent = index;
+    }
+
+    /// Whether the TIME-WAIT `found` has this tuple. Rarely asked, and apart so that the look-up of others is short.
+    #[cold]
+    #[inline(never)]
+    fn waits_with_key(&self, found: Found, key: &Key) -> bool {
+        self.key_of(found) == Some(*key)
     }
 
     /// Who owns this tuple.
@@ -123,9 +159,17 @@ impl Host {
     /// Makes `found` the owner of its tuple, which nobody owns.
     pub(super) fn own(&mut self, hash: u64, found: Found) {
         self.shard.enter(hash);
+        if self.demux.index.put(hash, found.pack()) {
+            self.split_index();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn split_index(&mut self) {
         let Self { demux, connections, half_open, time_wait_4, time_wait_6, .. } = self;
-        let Demux { hasher, index } = demux;
-        index.insert(hash, found.pack(), |packed| {
+        let Demux { hasher, index, .. } = demux;
+        index.split(|packed| {
             let key = key_in(connections, half_open, time_wait_4, time_wait_6, Found::unpack(packed));
             key.map_or(0, |key| key.hash(hasher))
         });
@@ -138,8 +182,8 @@ impl Host {
 
     /// `found` owns its tuple no more.
     pub(super) fn disown(&mut self, key: &Key, found: Found) {
-        let hash = self.demux.hash(key);
-        if self.demux.index.remove(hash, |packed| packed == found.pack()).is_some() {
+        let (hash, own) = (self.demux.hash(key), found.pack());
+        if self.demux.index.remove(hash, |packed| packed == own).is_some() {
             self.shard.leave(hash);
         }
     }

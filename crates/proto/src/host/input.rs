@@ -30,14 +30,19 @@ impl Host {
         frames: &mut dyn Iterator<Item = Frame>,
     ) {
         self.expire_time_wait(now);
-        for frame in frames {
+        while let Some(first) = frames.next() {
+            if let Some(second) = frames.next() {
+                self.handle_several(now, interface, [first, second], frames);
+                continue;
+            }
             self.counters.frames_in += 1;
             let mut seen = Seen::default();
-            let outcome = self.handle_frame(now, interface, frame, &mut seen);
+            let outcome = self.handle_frame(now, interface, first, &mut seen);
             self.frame_handled(now, &seen, outcome);
         }
     }
 
+    #[inline]
     pub(super) fn handle_frame(
         &mut self,
         now: Instant,
@@ -52,21 +57,15 @@ impl Host {
                 None => return Ok(()),
             },
         };
-        let known = match self.shard.has_others() {
-            false => None,
-            true => match self.hash_unless_passed_on(interface, &frame, ends, &place) {
-                None => return Ok(()),
-                hash => hash,
-            },
-        };
+        let whole = self.shard.has_others().then(|| frame.clone());
         let checksum = frame.checksum;
         let mut segment = Segment::unread(frame);
         let key = segment.read(place, ends, checksum)?;
-        if self.tracing {
-            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
+        if let Some(index) = self.once_more(&key) {
+            return self.connection_segment(now, index, &mut segment);
         }
-        let hash = known.unwrap_or_else(|| self.demux.hash(&key));
-        self.handle_segment(now, interface, &key, hash, &mut segment)
+        let hash = self.demux.hash(&key);
+        self.handle_read(now, interface, &key, hash, &mut segment, whole, seen)
     }
 
     /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that

@@ -10,26 +10,30 @@ use core::net::{IpAddr, SocketAddr};
 pub(crate) struct Key {
     local: Address,
     remote: Address,
-    local_port: u16,
-    remote_port: u16,
+    /// The local one on top: one word is compared at once.
+    ports: u32,
 }
 
 impl Key {
+    /// Nobody's.
+    pub(crate) const NONE: Self =
+        Self { local: Address::v6([0; 16]), remote: Address::v6([0; 16]), ports: 0 };
+
     pub(crate) fn new(local: IpAddr, local_port: u16, remote: IpAddr, remote_port: u16) -> Self {
-        Self { local: local.into(), remote: remote.into(), local_port, remote_port }
+        Self::between(local.into(), remote.into()).with_ports(local_port, remote_port)
     }
 
     /// The ends of an arriving packet, ports still missing.
     #[inline]
     pub(crate) fn between(local: Address, remote: Address) -> Self {
-        Self { local, remote, local_port: 0, remote_port: 0 }
+        Self { local, remote, ports: 0 }
     }
 
     /// The same ends with other ports.
     #[inline]
     #[must_use]
     pub(crate) fn with_ports(self, local_port: u16, remote_port: u16) -> Self {
-        Self { local_port, remote_port, ..self }
+        Self { ports: u32::from(local_port) << 16 | u32::from(remote_port), ..self }
     }
 
     /// Both addresses, the local one first.
@@ -44,8 +48,8 @@ impl Key {
 
     pub(crate) fn tuple(&self) -> FourTuple {
         FourTuple {
-            local: SocketAddr::new(self.local(), self.local_port),
-            remote: SocketAddr::new(self.remote(), self.remote_port),
+            local: SocketAddr::new(self.local(), self.local_port()),
+            remote: SocketAddr::new(self.remote(), self.remote_port()),
         }
     }
 
@@ -57,18 +61,20 @@ impl Key {
         self.remote.into()
     }
 
+    #[inline]
     pub(crate) fn local_port(&self) -> u16 {
-        self.local_port
+        (self.ports >> 16) as u16
     }
 
+    #[inline]
     pub(crate) fn remote_port(&self) -> u16 {
-        self.remote_port
+        (self.ports & 0xffff) as u16
     }
 
     /// Both ports in one word, the local one on top.
     #[inline]
     pub(crate) fn ports(&self) -> u32 {
-        u32::from(self.local_port) << 16 | u32::from(self.remote_port)
+        self.ports
     }
 
     #[inline]
@@ -80,12 +86,12 @@ impl Key {
     #[inline]
     pub(crate) fn hash<const C: usize, const D: usize>(&self, sip: &Sip<C, D>) -> u64 {
         let ports = u64::from(self.ports());
-        match (self.local.to_v4(), self.remote.to_v4()) {
-            (Some(local), Some(remote)) => {
-                let word = u64::from(u32::from_le_bytes(remote)) << 32 | u64::from(u32::from_le_bytes(local));
-                sip.hash([word], ports | 12 << 56)
+        match self.remote.to_v4() {
+            Some(remote) => {
+                let local = self.local.last_word().swap_bytes();
+                sip.hash([u64::from(u32::from_le_bytes(remote)) << 32 | u64::from(local)], ports | 12 << 56)
             }
-            _ => {
+            None => {
                 let ([a, b], [c, d]) = (self.local.words(), self.remote.words());
                 sip.hash([a, b, c, d].map(u64::to_le), ports | 36 << 56)
             }

@@ -2,7 +2,7 @@
 //!
 //! - `mod`: [`Host`] itself, and what is so (A)
 //! - `types`: settings, the name of a connection, events, counters
-//! - `input`: frames come in, are parsed, reassembled and handed on (B)
+//! - `input`: frames come in, are parsed, reassembled and handed on (B); `batch`: several at once
 //! - `segment`: a TCP segment meets the object that owns its tuple
 //! - `passive`: LISTEN and half-open connections; `time_wait`: the table's duties
 //! - `settle`: the one place that changes a connection's phase, and tells the application
@@ -12,6 +12,7 @@
 //! - `shards`: several hosts that are one; `shard_map`: which of them owns what
 //! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
+mod batch;
 mod calls;
 mod datagrams;
 mod demux;
@@ -46,12 +47,12 @@ use crate::table::rate_limit::RateLimit;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
 use crate::tcp::buffer::pool::Pools;
-use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::Connection;
 use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::opening::isn::Numbers;
 use crate::tcp::opening::listener::Listener;
+use crate::tcp::settings::Settings;
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::udp::UdpSockets;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, Secret, TraceEvent, UdpId};
@@ -65,7 +66,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Clone)]
 pub struct Host {
     config: HostConfig,
-    tcp_config: Arc<TcpConfig>,
+    tcp_config: Arc<Settings>,
     secret: Secret,
     numbers: Numbers,
     ports: ports::Ports,
@@ -108,7 +109,7 @@ impl Host {
     /// A host without interfaces.
     pub fn new(config: HostConfig, secret: Secret) -> Self {
         Self {
-            tcp_config: Arc::new(config.tcp.clone()),
+            tcp_config: Arc::new(Settings::new(config.tcp.clone())),
             numbers: Numbers::new(&secret),
             ports: ports::Ports::new(&secret),
             interfaces: Interfaces::default(),
@@ -223,15 +224,10 @@ impl Host {
     /// When to call [`Host::handle_timeout`] if nothing else happens. Drain [`Host::poll_transmit`] first: sending
     /// starts timers.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [
-            self.wheel.next_at(),
-            self.time_wait_4.next_expiry(),
-            self.time_wait_6.next_expiry(),
-            self.reassembly.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let timers = self.wheel.next_at().unwrap_or(Instant::FAR_FUTURE);
+        let time_wait = self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never());
+        let fragments = self.reassembly.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
+        Some(timers.min(time_wait).min(fragments)).filter(|&at| at != Instant::FAR_FUTURE)
     }
 
     /// Switches [`TraceEvent`]s on or off. Off by default, and then they cost nothing. While they are on, drain

@@ -136,7 +136,7 @@ impl Host {
             if let Some(connection) = self.connections.get_mut(index) {
                 connection.dirty = false;
             }
-            self.arm(index);
+            self.arm(now, index);
         }
         false
     }
@@ -177,9 +177,9 @@ impl Host {
             return Turn::Sent;
         }
         connection.dirty = false;
-        let deadline = connection.next_deadline();
-        if connection.armed.add(deadline) {
-            self.wheel.arm(Found::Connection(index).pack(), deadline);
+        let deadline = connection.next_deadline(now);
+        if let Some(at) = connection.armed.add(now, deadline) {
+            self.wheel.arm(Found::Connection(index).pack(), at);
         }
         Turn::SentLast
     }

@@ -2,17 +2,18 @@
 
 use super::demux::Found;
 use super::key::Key;
-use super::segment::charge;
+use super::segment::{charge, link_mss};
 use super::time_wait::Covered;
-use super::{Event, Host};
+use super::{Event, Host, HostConfig};
 use crate::tcp::arrives;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{HalfOpen, Step};
 use crate::tcp::opening::isn::TupleNumbers;
-use crate::tcp::opening::negotiate::{self, Agreed};
+use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
+use crate::tcp::settings::Settings;
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, DropReason, Instant, InterfaceId, ListenerId};
@@ -23,13 +24,12 @@ use core::time::Duration;
 const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Host {
-    /// LISTEN. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
+    /// LISTEN. `hash`: that of the tuple. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
     pub(super) fn listen_segment(
         &mut self,
         now: Instant,
         interface: InterfaceId,
-        key: &Key,
-        hash: u64,
+        (key, hash): (&Key, u64),
         listener: u32,
         covered: Option<Covered>,
         seg: &Segment,
@@ -44,35 +44,37 @@ impl Host {
         if !seg.has(Flags::SYN) {
             return Err(DropReason::NotASyn);
         }
-        let half_open_max = self.config.half_open_max;
-        let path_mss = self.path_mss(key, interface, now);
+        let half_open_max = usize::try_from(self.config.half_open_max).unwrap_or(0);
+        let link_mss = link_mss(&self.interfaces, key, interface);
+        let path_mss = self.path_mss(key, link_mss, now);
         let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
         if listening.accept_queue_full() {
             return Err(DropReason::AcceptQueueFull);
         }
-        if listening.syn_queue_full() || self.half_open.len() >= usize::try_from(half_open_max).unwrap_or(0) {
+        if listening.syn_queue_full() || self.half_open.len() >= half_open_max {
             return Err(DropReason::SynQueueFull);
         }
         listening.half_open += 1;
+        let config = &listening.config;
         let numbers = self.numbers.of(key);
-        let iss = self.initial_sequence(key, numbers, now, covered.map(|covered| covered.snd_nxt));
-        let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
-        let agreed =
-            Agreed::from_syn(&listening.config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
-        let half_open = HalfOpen {
+        let after = covered.map(|covered| covered.snd_nxt);
+        let iss = initial_sequence(&self.config, key, numbers, now, after);
+        let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
+        let scaled = config.window_scaling && seg.options.window_scale.is_some();
+        let syn_ack = syn_ack(&agreed, scaled, config, link_mss, now);
+        let resend_at = HalfOpen::first_resend_at(now);
+        let (index, _) = self.half_open.insert_with(|| HalfOpen {
             key: *key,
             agreed,
             listener,
             interface,
-            scaled: listening.config.window_scaling && seg.options.window_scale.is_some(),
+            scaled,
             retries: 0,
-            resend_at: HalfOpen::first_resend_at(now),
+            resend_at,
             since: now,
             challenge_at: now,
             covers_time_wait: covered.is_some(),
-        };
-        let resend_at = half_open.resend_at;
-        let (index, _) = self.half_open.insert(half_open);
+        });
         match covered {
             Some(covered) => self.cover(key, hash, covered.found, index),
             None => self.own(hash, Found::HalfOpen(index)),
@@ -80,46 +82,17 @@ impl Host {
         self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
-        self.send_syn_ack(now, index, before);
+        self.reply(*key, interface, syn_ack, before);
         Ok(())
     }
 
-    /// The initial sequence number of a new connection; above `after`, the SND.NXT of the TIME-WAIT it reopens
-    /// (RFC 9293 MAY-2 condition 1).
-    pub(super) fn initial_sequence(
-        &self,
-        key: &Key,
-        numbers: TupleNumbers,
-        now: Instant,
-        after: Option<SeqNum>,
-    ) -> SeqNum {
-        if let Some(laboratory) = self.config.initial_sequence {
-            return laboratory(&key.tuple());
-        }
-        let iss = numbers.initial_sequence(now);
-        match after {
-            // Far enough that no segment of the old connection can lie in the new window.
-            Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,
-            _ => iss,
-        }
-    }
-
-    fn send_syn_ack(&mut self, now: Instant, index: u32, before: State) {
+    fn send_syn_ack(&mut self, now: Instant, index: u32) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let Some(listener) = self.listeners.get(half_open.listener) else { return };
-        let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
-        let ts_val = millis32(now).wrapping_add(agreed.ts_offset);
-        let our_mss = self.our_mss(&key, interface, &listener.config);
-        let options = agreed.syn_ack_options(&listener.config, our_mss, ts_val, half_open.scaled);
-        let header = Header {
-            seq: agreed.iss,
-            ack: agreed.irs + 1,
-            flags: Flags::SYN.with(Flags::ACK),
-            wnd: negotiate::syn_window(&listener.config),
-            options,
-            ..Header::default()
-        };
-        self.reply(key, interface, header, before);
+        let (key, interface) = (half_open.key, half_open.interface);
+        let link_mss = link_mss(&self.interfaces, &key, interface);
+        let header = syn_ack(&half_open.agreed, half_open.scaled, &listener.config, link_mss, now);
+        self.reply(key, interface, header, State::SynReceived);
     }
 
     pub(super) fn half_open_segment(
@@ -141,7 +114,7 @@ impl Host {
             Step::Drop(reason) => Err(reason),
             Step::RepeatSynAck(reason) => {
                 half_open.agreed.syn_repeated = true;
-                self.send_syn_ack(now, index, State::SynReceived);
+                self.send_syn_ack(now, index);
                 Err(reason)
             }
             Step::Challenge(reason) => {
@@ -179,36 +152,38 @@ impl Host {
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
         let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
-        let (key, interface, agreed) = (half_open.key, half_open.interface, half_open.agreed);
-        let (listener, covers, since) = (half_open.listener, half_open.covers_time_wait, half_open.since);
-        let full =
-            self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX);
-        let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
+        let most = usize::try_from(self.config.connections_max).unwrap_or(usize::MAX);
+        let listener = half_open.listener;
+        let Some((listener_generation, listening)) = self.listeners.entry_mut(listener) else {
+            return Err(DropReason::NoConnection);
+        };
         // The ACK is held back as if it were lost: the SYN-ACK is repeated, and so is the ACK.
         if listening.accept_queue_full() {
             return Err(DropReason::AcceptQueueFull);
         }
-        if full {
+        if self.connections.len() >= most {
             return Err(DropReason::ConnectionLimit);
         }
         listening.half_open = listening.half_open.saturating_sub(1);
-        let mut tcb = Tcb::new(&agreed, &listening.config, now);
-        tcb.measure_handshake(&agreed, since, now);
-        self.half_open.remove(index);
-        if covers {
+        let (connection, generation) = self.connections.insert_with(|| {
+            let tcb = Tcb::new(&half_open.agreed, &listening.config, now, Some(half_open.since));
+            let phase = Phase::Synchronized(tcb);
+            Connection::new(half_open.key, half_open.interface, phase, now, State::SynReceived)
+        });
+        listening.accept_queue.push_back(ConnectionId { index: connection, generation });
+        let covered = half_open.covers_time_wait.then_some(half_open.key);
+        self.half_open.discard(index);
+        if let Some(key) = covered {
             self.remove_covered(&key);
         }
-        let phase = Phase::Synchronized(tcb);
-        let (connection, generation) =
-            self.connections.insert(Connection::new(key, interface, phase, now, State::SynReceived));
         self.hand_over(hash, Found::HalfOpen(index), Found::Connection(connection));
-        if let Some(listening) = self.listeners.get_mut(listener) {
-            listening.accept_queue.push_back(ConnectionId { index: connection, generation });
-        }
-        let generation = self.listeners.generation(listener).unwrap_or(0);
         self.counters.accepted += 1;
-        self.events.push_back(Event::Incoming(ListenerId { index: listener, generation }));
-        self.note_state(now, connection);
+        self.expect_more(connection);
+        self.events
+            .push_back(Event::Incoming(ListenerId { index: listener, generation: listener_generation }));
+        if self.tracing {
+            self.note_state(now, connection);
+        }
         self.first_segment(now, connection, seg)
     }
 
@@ -220,21 +195,20 @@ impl Host {
         let flow = arrives::segment_arrives(tcb, &mut self.pools, now, seg);
         let charged = charge(tcb);
         self.recharge(0, charged);
-        let outcome = match flow {
+        self.settle(now, index);
+        match flow {
             ControlFlow::Break(arrives::Stop::AckAndDrop(reason) | arrives::Stop::Drop(reason)) => {
                 Err(reason)
             }
             _ => Ok(()),
-        };
-        self.settle(now, index);
-        outcome
+        }
     }
 
     /// Back to LISTEN; a TIME-WAIT that was covered comes back.
     pub(super) fn drop_half_open(&mut self, now: Instant, index: u32) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let (key, listener, covers) = (half_open.key, half_open.listener, half_open.covers_time_wait);
-        self.half_open.remove(index);
+        self.half_open.discard(index);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open = listening.half_open.saturating_sub(1);
         }
@@ -257,11 +231,44 @@ impl Host {
             let resend_at = half_open.resend_at;
             self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
             self.counters.retransmits += 1;
-            self.send_syn_ack(now, index, State::SynReceived);
+            self.send_syn_ack(now, index);
         } else {
             self.counters.half_open_expired += 1;
             self.drop_half_open(now, index);
         }
+    }
+}
+
+/// The initial sequence number of a new connection; above `after`, the SND.NXT of the TIME-WAIT it reopens (RFC 9293
+/// MAY-2 condition 1).
+pub(super) fn initial_sequence(
+    config: &HostConfig,
+    key: &Key,
+    numbers: TupleNumbers,
+    now: Instant,
+    after: Option<SeqNum>,
+) -> SeqNum {
+    if let Some(laboratory) = config.initial_sequence {
+        return laboratory(&key.tuple());
+    }
+    let iss = numbers.initial_sequence(now);
+    match after {
+        // Far enough that no segment of the old connection can lie in the new window.
+        Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,
+        _ => iss,
+    }
+}
+
+/// The answer to a SYN.
+fn syn_ack(agreed: &Agreed, scaled: bool, config: &Settings, link_mss: u16, now: Instant) -> Header {
+    let ts_val = millis32(now).wrapping_add(agreed.ts_offset);
+    Header {
+        seq: agreed.iss,
+        ack: agreed.irs + 1,
+        flags: Flags::SYN.with(Flags::ACK),
+        wnd: config.syn_window,
+        options: agreed.syn_ack_options(config, link_mss.min(config.mss_bound), ts_val, scaled),
+        ..Header::default()
     }
 }
 

@@ -44,10 +44,8 @@ impl Host {
             let port = first.saturating_add(u16::try_from(step).unwrap_or(0));
             let key = without.with_ports(port, remote_port);
             let hash = self.demux.hash(&key);
-            if self.find_hashed(hash, &key).is_none()
-                && !self.ports_listening.contains_key(&port)
-                && !self.may_be_elsewhere(hash)
-            {
+            let free = self.find_hashed(hash, &key).is_none() && !self.ports_listening.contains_key(&port);
+            if free && !self.may_be_elsewhere(hash) {
                 return Some((key, hash));
             }
         }

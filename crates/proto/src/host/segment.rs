@@ -4,16 +4,17 @@ use super::Host;
 use super::demux::Found;
 use super::key::Key;
 use crate::ip::icmp::IcmpError;
+use crate::ip::interface::Interfaces;
 use crate::tcp::arrives::{self, Stop};
-use crate::tcp::config::TcpConfig;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::CloseReason;
-use crate::tcp::opening::{active, negotiate};
+use crate::tcp::opening::active;
+use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::{Flags, Header, Timestamp};
-use crate::{DropReason, FourTuple, Instant, InterfaceId, State};
+use crate::{ConnectionId, DropReason, FourTuple, Instant, InterfaceId, State};
 use core::ops::ControlFlow;
 use core::time::Duration;
 
@@ -35,11 +36,14 @@ impl Host {
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
         match self.find_hashed(hash, key) {
-            Some(Found::Connection(index)) => self.connection_segment(now, index, seg),
+            Some(Found::Connection(index)) => {
+                self.expect_more(index);
+                self.connection_segment(now, index, seg)
+            }
             Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
             Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
             None => match self.listener_for(key.local(), key.local_port()) {
-                Some(listener) => self.listen_segment(now, interface, key, hash, listener, None, seg),
+                Some(listener) => self.listen_segment(now, interface, (key, hash), listener, None, seg),
                 None => self.unowned_segment(*key, interface, seg),
             },
         }
@@ -53,7 +57,12 @@ impl Host {
         Err(DropReason::NoConnection)
     }
 
-    fn connection_segment(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+    pub(super) fn connection_segment(
+        &mut self,
+        now: Instant,
+        index: u32,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
         let Some(connection) = self.connections.get_mut(index) else { return Err(DropReason::NoConnection) };
         match &mut connection.phase {
             Phase::Over(_) => Err(DropReason::NoConnection),
@@ -180,16 +189,11 @@ impl Host {
     }
 
     /// The active open is over: ESTABLISHED, or FIN-WAIT-1 when the application has closed meanwhile.
-    fn establish_active(
-        &mut self,
-        now: Instant,
-        index: u32,
-        agreed: &crate::tcp::opening::negotiate::Agreed,
-        seg: &mut Segment,
-    ) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+    fn establish_active(&mut self, now: Instant, index: u32, agreed: &Agreed, seg: &mut Segment) {
+        let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
         let Phase::Opening(opening) = &mut connection.phase else { return };
-        let mut tcb = Tcb::new(agreed, &opening.config, now);
+        let syn = seg.has(Flags::SYN);
+        let mut tcb = Tcb::new(agreed, &opening.config, now, syn.then_some(opening.syn_at));
         tcb.send = opening.send.take();
         tcb.set_holder(opening.holder);
         tcb.nodelay = opening.nodelay;
@@ -197,28 +201,25 @@ impl Host {
         if opening.close_queued {
             tcb.halves.on_close();
         }
+        // SYN and ACK alone need an answer at once; the rest of the segment is what it is.
+        tcb.ack_now();
+        let held = tcb.is_held();
+        connection.phase = Phase::Synchronized(tcb);
+        let Phase::Synchronized(tcb) = &mut connection.phase else { return };
         // A SYN in the segment was dealt with; a window that came without one is scaled.
-        let syn = seg.has(Flags::SYN);
         if syn {
-            tcb.measure_handshake(agreed, opening.syn_at, now);
             seg.flags.0 &= !Flags::SYN.0;
             seg.seq += 1;
         } else {
             tcb.snd.wnd = u32::from(seg.wnd) << tcb.snd_shift;
             tcb.snd.max_wnd = seg.wnd;
         }
-        // SYN and ACK alone need an answer at once; the rest of the segment is what it is.
-        tcb.ack_now();
-        let held = tcb.is_held();
-        seg.trim(tcb.rcv.nxt, tcb.rcv.wnd());
-        let flow = arrives::text_and_fin(&mut tcb, &mut self.pools, now, seg);
-        let charged = charge(&tcb);
-        connection.phase = Phase::Synchronized(tcb);
+        let flow = arrives::text_and_fin(tcb, &mut self.pools, now, seg);
+        let charged = charge(tcb);
         self.recharge(0, charged);
         self.counters.opened += 1;
         if held {
-            let id = self.id_of(index);
-            self.events.push_back(super::Event::Connected(id));
+            self.events.push_back(super::Event::Connected(ConnectionId { index, generation }));
         }
         let _counted_as_handled = self.synchronized_step(now, index, flow, seg);
     }
@@ -276,17 +277,14 @@ impl Host {
         self.settle(now, index);
     }
 
-    /// Octets of text the path to `key`'s peer takes, options not taken off.
-    pub(super) fn path_mss(&self, key: &Key, interface: InterfaceId, now: Instant) -> u16 {
-        let mtu = self.interfaces.config(interface).mtu;
-        let mtu = self.path_mtu.get(key.remote(), now).map_or(mtu, |path| path.min(mtu));
-        mtu.saturating_sub(headers(key.is_ipv6())).max(1)
-    }
-
-    /// Octets of text our interface takes: what our SYN names (RFC 9293 MUST-14, MUST-16, MUST-67).
-    pub(super) fn our_mss(&self, key: &Key, interface: InterfaceId, config: &TcpConfig) -> u16 {
-        let mss = self.interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1);
-        mss.min(negotiate::mss_bound(config))
+    /// Octets of text the path to `key`'s peer takes, options not taken off. `link_mss`: what our own link takes.
+    #[inline]
+    pub(super) fn path_mss(&self, key: &Key, link_mss: u16, now: Instant) -> u16 {
+        if self.path_mtu.is_empty() {
+            return link_mss;
+        }
+        let known = self.path_mtu.get(key.remote(), now);
+        known.map_or(link_mss, |mtu| link_mss.min(mtu.saturating_sub(headers(key.is_ipv6())).max(1)))
     }
 
     /// Keeps the sum of received text over all connections.
@@ -297,6 +295,13 @@ impl Host {
         let (before, after) = (u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0));
         self.recv_total = (self.recv_total + after).saturating_sub(before);
     }
+}
+
+/// Octets of text our link takes. With the bound of the settings it is what our SYN names (RFC 9293 MUST-14, MUST-16,
+/// MUST-67).
+#[inline]
+pub(super) fn link_mss(interfaces: &Interfaces, key: &Key, interface: InterfaceId) -> u16 {
+    interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1)
 }
 
 /// Octets of received text that a connection pins.

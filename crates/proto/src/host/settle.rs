@@ -8,7 +8,7 @@ use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::CloseReason;
 use crate::tcp::info::State;
-use crate::tcp::sends::window;
+use crate::tcp::sends::{nothing_left, window};
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::AckDue;
 use crate::trace::TraceEvent;
@@ -49,9 +49,21 @@ impl Host {
                 self.traces.push_back(TraceEvent::State { at: now, tuple, before, after: state });
             }
         }
-        if !core::mem::replace(&mut connection.dirty, true) {
-            self.dirty.push_back(index);
+        if connection.dirty {
+            return;
         }
+        // Most segments leave nothing to send but an acknowledgment that may wait.
+        if let Phase::Synchronized(tcb) = &mut connection.phase
+            && nothing_left(tcb)
+        {
+            let deadline = connection.next_deadline(now);
+            if let Some(at) = connection.armed.add(now, deadline) {
+                self.wheel.arm(Found::Connection(index).pack(), at);
+            }
+            return;
+        }
+        connection.dirty = true;
+        self.dirty.push_back(index);
     }
 
     /// The application has read: the peer hears of the room when that is worth a segment.
@@ -81,11 +93,11 @@ impl Host {
     }
 
     /// Arms the timing wheel for the connection's earliest deadline, unless it holds one of ours that is no later.
-    pub(super) fn arm(&mut self, index: u32) {
+    pub(super) fn arm(&mut self, now: Instant, index: u32) {
         let Some(connection) = self.connections.get_mut(index) else { return };
-        let deadline = connection.next_deadline();
-        if connection.armed.add(deadline) {
-            self.wheel.arm(Found::Connection(index).pack(), deadline);
+        let deadline = connection.next_deadline(now);
+        if let Some(at) = connection.armed.add(now, deadline) {
+            self.wheel.arm(Found::Connection(index).pack(), at);
         }
     }
 
@@ -183,7 +195,7 @@ impl Host {
         self.recharge(charged, kept);
         if !held {
             self.orphans = self.orphans.saturating_sub(1);
-            self.connections.remove(index);
+            self.connections.discard(index);
         }
     }
 
@@ -231,7 +243,7 @@ impl Host {
         if let Some(Connection { phase: Phase::Over(over), .. }) = self.connections.get(index) {
             let kept = over.recv.as_ref().map_or(0, |recv| recv.charged());
             self.recharge(kept, 0);
-            self.connections.remove(index);
+            self.connections.discard(index);
         }
     }
 }

@@ -24,7 +24,6 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
-use core::ops::Range;
 
 /// A frame on its way to another host of the group. Carried from [`Host::poll_stray`] to [`Host::handle_strays`] of
 /// the host that [`Stray::to`] names.
@@ -219,23 +218,6 @@ impl Host {
         let key = Key::from_tuple(tuple);
         let hash = self.demux.hash(&key);
         self.find_hashed(hash, &key).is_none() && self.pass_on(interface, frame, Sought::Tuple(hash))
-    }
-
-    /// The hash of the tuple of a segment between `ends`, which lies at `place`; `None` when another host gets it. Its
-    /// checksum is verified by the host that takes it.
-    pub(super) fn hash_unless_passed_on(
-        &mut self,
-        interface: InterfaceId,
-        frame: &Frame,
-        ends: Key,
-        place: &Range<usize>,
-    ) -> Option<u64> {
-        let (remote, local) = (port_at(&frame.bytes, place.start), port_at(&frame.bytes, place.start + 2));
-        let key = ends.with_ports(local, remote);
-        let hash = self.demux.hash(&key);
-        let passed_on =
-            self.find_hashed(hash, &key).is_none() && self.pass_on(interface, frame, Sought::Tuple(hash));
-        (!passed_on).then_some(hash)
     }
 
     /// Whether another host may own a tuple of this hash: a port that makes it so is better not taken.

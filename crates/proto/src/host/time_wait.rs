@@ -256,7 +256,7 @@ impl Host {
                         return Err(DropReason::NoConnection);
                     };
                     let covered = Covered { found, snd_nxt: brief.snd_nxt };
-                    self.listen_segment(now, interface, key, hash, listener, Some(covered), seg)
+                    self.listen_segment(now, interface, (key, hash), listener, Some(covered), seg)
                 }
                 // Nobody listens any more: the answer of a connection that is over, as for any other segment.
                 None => self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn),

@@ -30,8 +30,8 @@ impl Host {
         if !connection.armed.take(at) {
             return;
         }
-        if connection.next_deadline() > now {
-            return self.arm(index);
+        if connection.next_deadline(now) > now {
+            return self.arm(now, index);
         }
         let alive = match &mut connection.phase {
             Phase::Over(_) => return,

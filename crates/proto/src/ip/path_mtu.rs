@@ -31,11 +31,14 @@ struct Entry {
 }
 
 impl PathMtu {
+    /// Whether nothing is known: spares looking.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// What the path to `destination` carries, where it is known to be less than the link.
     pub(crate) fn get(&self, destination: IpAddr, now: Instant) -> Option<u16> {
-        if self.entries.is_empty() {
-            return None;
-        }
         self.entries.get(&destination).filter(|entry| entry.expires_at > now).map(|entry| entry.mtu)
     }
 

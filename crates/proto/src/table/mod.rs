@@ -18,3 +18,6 @@ pub(crate) mod wheel;
 
 /// The end of a list of `u32` links.
 pub(crate) const NIL: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests;

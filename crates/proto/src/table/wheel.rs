@@ -1,59 +1,40 @@
-//! Timers: a hierarchical wheel that keeps nanoseconds.
+//! Timers: entries of a key and a deadline, kept to the nanosecond, which come out in exact order.
 //!
-//! Eight levels of 256 slots cover the whole clock. An entry lies at the level of the highest octet in which its deadline
-//! differs from `elapsed`, an instant that no entry lies before. So everything at a lower level is earlier than everything
-//! at a higher one, within a level an earlier slot is earlier, and a slot of level 0 is a single nanosecond.
+//! | file | what |
+//! |---|---|
+//! | `lanes` | queues for deadlines that come in their order, or nearly |
+//! | `levels` | a hierarchical wheel for the others |
 //!
-//! A slot of few entries is searched for the earliest. One of many is spread over the lower levels first, with `elapsed`
-//! moved into it. So entries come out in exact order, and one moves down once or twice in its life.
+//! Nearly every deadline is the present and one of a few durations: of a SYN, a retransmission, a delayed
+//! acknowledgment. Those of one duration come in their order, and a queue is all the sorting they need.
 //!
 //! Nothing is ever cancelled: a connection keeps one entry and, when it comes due too early, arms it again.
 
-use super::NIL;
-use super::chunks::Chunks;
+mod lanes;
+mod levels;
+
 use super::growth::Growth;
 use crate::time::Instant;
-use alloc::collections::BinaryHeap;
-use alloc::vec::Vec;
-use core::cmp::Reverse;
+use lanes::{LANES, Lanes};
+use levels::Levels;
 
-/// Eight bits a level.
-const BITS: u32 = 8;
-const SLOTS: usize = 1 << BITS;
-/// 64-bit words that hold one bit for each slot.
-const WORDS: usize = 8 * SLOTS / 64;
-/// Nodes of a page: 4 KiB.
-const PAGE: usize = 256;
-/// Slots of so many entries are searched rather than spread.
-const FEW: u32 = 4;
+/// Lanes take what is due within two seconds, so that no distant deadline stands in the way for long.
+const REACH: u64 = 2_000_000_000;
 
-/// Entries of a `u32` key with a deadline, popped in order of deadline, then of insertion.
+/// Entries of a `u32` key with a deadline, popped in order of deadline.
+///
+/// Of those with one deadline the ones in `levels` come first, then those in lanes, each kind in order of insertion. Which
+/// of the two takes an entry depends on nothing but the calls so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Wheel {
-    /// The slots of the levels that were ever used, from the lowest.
-    slots: Vec<Slot>,
-    /// One bit for each slot that holds something, and one for each of these words that is not zero.
-    occupied: [u64; WORDS],
-    words: u32,
-    nodes: Chunks<Node, PAGE>,
-    free: u32,
-    len: u32,
-    /// No entry in `slots` is due before this; it never lies after the present.
-    elapsed: u64,
     /// The earliest deadline of all; `u64::MAX` without entries.
     next: u64,
-    /// Entries armed for a time before `elapsed`: deadline, order of arrival, key. Rare.
-    overdue: BinaryHeap<Reverse<(u64, u64, u32)>>,
-    overdue_count: u64,
-    growth: Growth,
-}
-
-/// A queue of nodes and its earliest deadline. The list is a ring: the last one links to the first.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    earliest: u64,
-    last: u32,
-    count: u32,
+    /// The lane that holds it; [`LANES`] when it lies in `levels`.
+    first: usize,
+    /// What is due before this may go into a lane: [`REACH`] after the last time that something was due.
+    reach: u64,
+    lanes: Lanes,
+    levels: Levels,
 }
 
 /// 16 octets an entry.
@@ -61,10 +42,9 @@ struct Slot {
 struct Node {
     at: u64,
     key: u32,
+    /// The link of a list. Lanes use that of the last node of a page only.
     next: u32,
 }
-
-const EMPTY: Slot = Slot { earliest: u64::MAX, last: NIL, count: 0 };
 
 impl Default for Wheel {
     fn default() -> Self {
@@ -74,38 +54,31 @@ impl Default for Wheel {
 
 impl Wheel {
     pub(crate) const fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            occupied: [0; WORDS],
-            words: 0,
-            nodes: Chunks::new(),
-            free: NIL,
-            len: 0,
-            elapsed: 0,
-            next: u64::MAX,
-            overdue: BinaryHeap::new(),
-            overdue_count: 0,
-            growth: Growth { entries_moved: 0, octets_initialised: 0 },
-        }
+        Self { next: u64::MAX, first: LANES, reach: REACH, lanes: Lanes::new(), levels: Levels::new() }
     }
 
     /// How many entries there are, stale ones included.
     #[cfg(test)]
-    pub(crate) const fn len(&self) -> usize {
-        self.len as usize
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.len() + self.levels.len()
     }
 
     /// What growing has cost so far.
     pub(crate) fn growth(&self) -> Growth {
-        let mut growth = self.growth;
-        growth += self.nodes.growth();
+        let mut growth = self.lanes.growth();
+        growth += self.levels.growth();
         growth
     }
 
     /// The earliest deadline, to the nanosecond.
     #[inline]
     pub(crate) const fn next_at(&self) -> Option<Instant> {
-        if self.len == 0 { None } else { Some(Instant::from_nanos(self.next)) }
+        // No lane holds the end of time.
+        if self.next == u64::MAX && self.levels.len() == 0 {
+            None
+        } else {
+            Some(Instant::from_nanos(self.next))
+        }
     }
 
     /// The earliest deadline; the end of time when there is none.
@@ -119,220 +92,53 @@ impl Wheel {
     #[inline]
     pub(crate) fn arm(&mut self, key: u32, at: Instant) {
         let at = at.as_nanos();
-        let number = slot_of(at, self.elapsed);
-        let index = self.free;
-        match self.nodes.get(index) {
-            Some(node) if at >= self.elapsed && number < self.slots.len() => self.free = node.next,
-            _ => return self.arm_rarely(key, at),
+        if at < self.reach
+            && let Some(lane) = self.lanes.append(key, at)
+        {
+            if at < self.next {
+                (self.next, self.first) = (at, lane);
+            }
+        } else {
+            self.arm_rarely(key, at);
         }
-        self.file(number, index, key, at);
-        self.len += 1;
-        self.next = self.next.min(at);
     }
 
-    /// As [`Self::arm`], where something must grow first or the deadline is past.
+    /// As [`Self::arm`], where no lane fits or its page is full.
     #[cold]
     #[inline(never)]
     fn arm_rarely(&mut self, key: u32, at: u64) {
-        if at < self.elapsed {
-            return self.arm_overdue(key, at);
+        if at < self.reach && self.lanes.make_room(at) {
+            return self.arm(key, Instant::from_nanos(at));
         }
-        let number = slot_of(at, self.elapsed);
-        if number >= self.slots.len() {
-            self.add_levels(number);
+        self.levels.arm(key, at);
+        if at <= self.next {
+            (self.next, self.first) = (at, LANES);
         }
-        let vacant = || Node { at: 0, key: 0, next: NIL };
-        let index = match self.nodes.get(self.free) {
-            Some(node) => core::mem::replace(&mut self.free, node.next),
-            None => match self.nodes.push(vacant(), vacant) {
-                Ok(index) => index,
-                Err(_) => return,
-            },
-        };
-        self.file(number, index, key, at);
-        self.len += 1;
-        self.next = self.next.min(at);
-    }
-
-    fn arm_overdue(&mut self, key: u32, at: u64) {
-        if self.overdue.len() == self.overdue.capacity() {
-            self.growth.octets(size_of_val(self.overdue.as_slice()));
-        }
-        self.overdue.push(Reverse((at, self.overdue_count, key)));
-        self.overdue_count += 1;
-        self.len += 1;
-        self.next = self.next.min(at);
     }
 
     /// The next entry that is due at `now`, with the deadline it was armed for. Call until there is none.
     #[inline]
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(u32, Instant)> {
-        if now.as_nanos() < self.next {
+        let (at, now) = (self.next, now.as_nanos());
+        if now < at {
             return None;
         }
-        self.pop_next()
-    }
-
-    /// The next entry, due or not.
-    fn pop_next(&mut self) -> Option<(u32, Instant)> {
-        if !self.overdue.is_empty() {
-            return self.pop_overdue();
-        }
-        let number = self.first_slot();
-        let slot = *self.slots.get(number)?;
-        if slot.count > 1 {
-            return self.pop_of_several(number, slot);
-        }
-        self.elapsed = slot.earliest;
-        self.clear(number);
-        self.popped(slot.last, slot.earliest)
-    }
-
-    #[cold]
-    fn pop_overdue(&mut self) -> Option<(u32, Instant)> {
-        let Reverse((at, _, key)) = self.overdue.pop()?;
-        self.len -= 1;
-        self.next = match self.overdue.peek() {
-            Some(Reverse((next, ..))) => *next,
-            None => self.earliest(),
+        // At the end of time it wraps, which closes the lanes.
+        self.reach = now.wrapping_add(REACH);
+        let key = match self.lanes.take(self.first) {
+            Some(key) => key,
+            None => self.pop_rarely()?,
         };
+        (self.next, self.first) = self.lanes.earliest_or(self.levels.next());
         Some((key, Instant::from_nanos(at)))
     }
 
+    /// Takes the earliest entry, where that is the last of its page or lies in the levels.
+    #[cold]
     #[inline(never)]
-    fn pop_of_several(&mut self, mut number: usize, mut slot: Slot) -> Option<(u32, Instant)> {
-        if slot.count > FEW && number >= SLOTS {
-            self.spread(number, slot);
-            // Its first entry decided how far time has come, and lies at level 0 now.
-            number = self.first_slot();
-            slot = *self.slots.get(number)?;
-        }
-        let index = self.unlink_earliest(number, slot)?;
-        self.popped(index, slot.earliest)
+    fn pop_rarely(&mut self) -> Option<u32> {
+        self.lanes.take_last(self.first).or_else(|| self.levels.pop())
     }
-
-    /// A node was taken out of its list: frees it.
-    #[inline]
-    fn popped(&mut self, index: u32, at: u64) -> Option<(u32, Instant)> {
-        self.len -= 1;
-        self.next = self.earliest();
-        let node = self.nodes.get_mut(index)?;
-        node.next = self.free;
-        self.free = index;
-        Some((node.key, Instant::from_nanos(at)))
-    }
-
-    /// The first slot that holds something; past the last one when there is none.
-    #[inline]
-    fn first_slot(&self) -> usize {
-        let word = self.words.trailing_zeros() as usize;
-        self.occupied.get(word).map_or(usize::MAX, |bits| word * 64 + bits.trailing_zeros() as usize)
-    }
-
-    #[inline]
-    fn earliest(&self) -> u64 {
-        self.slots.get(self.first_slot()).map_or(u64::MAX, |slot| slot.earliest)
-    }
-
-    /// Takes the earliest node out of a slot: the first of those with the earliest deadline.
-    #[inline]
-    fn unlink_earliest(&mut self, number: usize, slot: Slot) -> Option<u32> {
-        if slot.count == 1 {
-            self.clear(number);
-            return Some(slot.last);
-        }
-        let (mut before, mut second) = (slot.last, slot.earliest);
-        // At level 0 they are all the same.
-        if number >= SLOTS {
-            second = u64::MAX;
-            let mut found = false;
-            let mut previous = slot.last;
-            let mut index = self.nodes.get(previous)?.next;
-            for _ in 0..slot.count {
-                let node = self.nodes.get(index)?;
-                if node.at == slot.earliest && !found {
-                    found = true;
-                    before = previous;
-                } else {
-                    second = second.min(node.at);
-                }
-                previous = index;
-                index = node.next;
-            }
-        }
-        let index = self.nodes.get(before)?.next;
-        let after = self.nodes.get(index)?.next;
-        self.nodes.get_mut(before)?.next = after;
-        let last = if index == slot.last { before } else { slot.last };
-        *self.slots.get_mut(number)? = Slot { earliest: second, last, count: slot.count - 1 };
-        Some(index)
-    }
-
-    /// Empties a slot and files its nodes again, in their order.
-    fn spread(&mut self, number: usize, slot: Slot) {
-        self.elapsed = slot.earliest;
-        self.clear(number);
-        let Some(mut index) = self.nodes.get(slot.last).map(|node| node.next) else { return };
-        for _ in 0..slot.count {
-            let Some(&Node { at, key, next }) = self.nodes.get(index) else { return };
-            // The lower levels are there already.
-            self.file(slot_of(at, self.elapsed), index, key, at);
-            index = next;
-        }
-    }
-
-    /// Forgets a slot's list.
-    #[inline]
-    fn clear(&mut self, number: usize) {
-        if let Some(slot) = self.slots.get_mut(number) {
-            *slot = EMPTY;
-        }
-        if let Some(bits) = self.occupied.get_mut(number / 64) {
-            *bits &= !(1 << (number % 64));
-            if *bits == 0 {
-                self.words &= !(1 << (number / 64));
-            }
-        }
-    }
-
-    /// Writes a node and puts it at the end of a slot.
-    #[inline]
-    fn file(&mut self, number: usize, index: u32, key: u32, at: u64) {
-        let Some(slot) = self.slots.get_mut(number) else { return };
-        slot.earliest = slot.earliest.min(at);
-        slot.count += 1;
-        let last = core::mem::replace(&mut slot.last, index);
-        let next = match self.nodes.get_mut(last) {
-            Some(node) => core::mem::replace(&mut node.next, index),
-            None => {
-                if let Some(bits) = self.occupied.get_mut(number / 64) {
-                    *bits |= 1 << (number % 64);
-                    self.words |= 1 << (number / 64);
-                }
-                index
-            }
-        };
-        if let Some(node) = self.nodes.get_mut(index) {
-            *node = Node { at, key, next };
-        }
-    }
-
-    /// Prepares the slots of every level up to that of slot `number`.
-    fn add_levels(&mut self, number: usize) {
-        let count = (number / SLOTS + 1) * SLOTS;
-        self.growth.octets(count * size_of::<Slot>());
-        self.slots.resize(count, EMPTY);
-    }
-}
-
-/// The slot of a deadline, seen from `elapsed`.
-#[inline]
-const fn slot_of(at: u64, elapsed: u64) -> usize {
-    let level = (63 ^ ((at ^ elapsed) | 1).leading_zeros()) / BITS;
-    // The octet of that level.
-    #[expect(clippy::cast_possible_truncation, reason = "masked to eight bits")]
-    let slot = (at >> (level * BITS)) as usize & (SLOTS - 1);
-    level as usize * SLOTS + slot
 }
 
 #[cfg(test)]

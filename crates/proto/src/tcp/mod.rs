@@ -27,7 +27,8 @@
 //! ```
 //!
 //! - `seq`, `segment`: sequence numbers; a segment as it arrives
-//! - `config`, `error`, `info`: what can be set, what can go wrong, what can be asked
+//! - `config`, `error`, `info`: what can be set, what can go wrong, what can be asked; `settings`: what follows from
+//!   what was set
 //! - `connection`: the object behind a stream, in each phase of its life
 //! - `opening/`: LISTEN, SYN-SENT, SYN-RECEIVED
 //! - `tcb`, `timers`: the synchronized connection and its deadlines
@@ -49,6 +50,7 @@ pub(crate) mod recovery;
 pub(crate) mod segment;
 pub(crate) mod sends;
 pub(crate) mod seq;
+pub(crate) mod settings;
 pub(crate) mod tcb;
 pub(crate) mod time_wait;
 pub(crate) mod timers;

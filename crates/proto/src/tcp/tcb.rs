@@ -5,18 +5,18 @@ use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::halves::Halves;
 use crate::tcp::closing::holder::Holder;
-use crate::tcp::config::TcpConfig;
 use crate::tcp::congestion::Controller as _;
 use crate::tcp::congestion::reno::Reno;
 use crate::tcp::info::TcpInfo;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::recovery::newreno::Recovery;
-use crate::tcp::recovery::rtt::Rtt;
+use crate::tcp::recovery::rtt::{RtoBounds, Rtt};
 use crate::tcp::seq::{SeqNum, octets};
+use crate::tcp::settings::Settings;
 use crate::tcp::timers::{AckDue, Timers};
+use crate::time::Span;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::time::Duration;
 
 /// What the peer's full segments are taken for until larger ones have been seen (Linux: `TCP_MSS_DEFAULT`).
 const RCV_MSS_FIRST: u16 = 536;
@@ -110,7 +110,7 @@ pub(crate) struct Tcb {
     timed_at_us: u32,
     /// When text or FIN last left, milliseconds.
     pub(crate) sent_at_ms: u32,
-    pub(crate) config: Arc<TcpConfig>,
+    pub(crate) config: Arc<Settings>,
     /// `None` until it is needed.
     rare: Option<Box<Rare>>,
     /// `None` while empty.
@@ -142,7 +142,7 @@ pub(crate) fn millis32(now: Instant) -> u32 {
 
 /// Microseconds as wrapping 32 bits, 71 minutes: a round trip never takes that long.
 #[expect(clippy::cast_possible_truncation, reason = "wraps by design")]
-fn micros32(now: Instant) -> u32 {
+pub(crate) fn micros32(now: Instant) -> u32 {
     now.as_micros() as u32
 }
 
@@ -151,14 +151,35 @@ pub(crate) fn wire_units(wnd: u32, shift: u8) -> u16 {
     u16::try_from(wnd.div_ceil(1 << shift)).unwrap_or(u16::MAX)
 }
 
+/// The handshake's round trip, measured from `syn_at`, when our SYN or SYN-ACK left, unless it left twice (RFC 6298 §2.2,
+/// §3). A clock that stood still has measured nothing.
+#[inline]
+fn handshake_rtt(repeated: bool, bounds: &RtoBounds, now: Instant, syn_at: Option<Instant>) -> Rtt {
+    if repeated {
+        return Rtt::after_repeated_syn(bounds);
+    }
+    match syn_at {
+        Some(syn_at) if now > syn_at => Rtt::of_handshake(now.micros_since(syn_at), bounds),
+        _ => Rtt::new(bounds),
+    }
+}
+
 impl Tcb {
-    /// A block right after the handshake: everything of ours up to `agreed.snd_nxt` is acknowledged.
-    pub(crate) fn new(agreed: &Agreed, config: &Arc<TcpConfig>, now: Instant) -> Self {
+    /// A block right after the handshake: everything of ours up to `agreed.snd_nxt` is acknowledged. `syn_at`: when our
+    /// SYN or SYN-ACK left, if this is its answer.
+    #[inline]
+    pub(crate) fn new(
+        agreed: &Agreed,
+        config: &Arc<Settings>,
+        now: Instant,
+        syn_at: Option<Instant>,
+    ) -> Self {
         let una = agreed.iss + 1;
         let rcv_nxt = agreed.irs + 1;
         let now_ms = millis32(now);
         let uses_timestamps = agreed.ts_recent.is_some();
         let mss = agreed.mss.saturating_sub(if uses_timestamps { 12 } else { 0 }).max(1);
+        let rtt = handshake_rtt(agreed.syn_repeated, &config.rto, now, syn_at);
         Self {
             snd: SendSpace {
                 una,
@@ -173,7 +194,7 @@ impl Tcb {
             rcv: ReceiveSpace { nxt: rcv_nxt, edge: rcv_nxt + agreed.rcv_wnd, last_ack_sent: rcv_nxt },
             halves: Halves::OPEN,
             timers: Timers::new(now, config.keepalive.as_ref()),
-            rtt: if agreed.syn_repeated { Rtt::after_repeated_syn(config) } else { Rtt::new(config) },
+            rtt,
             congestion: if agreed.syn_repeated { Reno::after_lost_syn(mss) } else { Reno::new(mss) },
             timestamps: TimestampState {
                 recent: agreed.ts_recent.unwrap_or(0),
@@ -198,14 +219,6 @@ impl Tcb {
             peer_mss: agreed.mss,
             snd_shift: agreed.snd_shift,
             rcv_shift: agreed.rcv_shift,
-        }
-    }
-
-    /// The handshake's round trip, measured from `syn_at`, when our SYN or SYN-ACK left, unless it left twice (RFC 6298
-    /// §2.2, §3). A clock that stood still has measured nothing.
-    pub(crate) fn measure_handshake(&mut self, agreed: &Agreed, syn_at: Instant, now: Instant) {
-        if !agreed.syn_repeated && now > syn_at {
-            self.sample_rtt(now.since(syn_at));
         }
     }
 
@@ -262,7 +275,7 @@ impl Tcb {
     pub(crate) fn is_idle(&self, now: Instant) -> bool {
         let idle_ms = millis32(now).wrapping_sub(self.sent_at_ms);
         // Times below the least timeout need no closer look.
-        idle_ms > 0 && Duration::from_millis(idle_ms.into()) > self.rto()
+        idle_ms > 0 && Span::from_millis(idle_ms.into()) > self.rto()
     }
 
     /// Octets of sequence space received in order since the last acknowledgment left.
@@ -287,29 +300,36 @@ impl Tcb {
         self.timing
     }
 
-    /// The round trip of the segment being timed, if `ack` covers it; ends the measurement then.
-    pub(crate) fn take_timed(&mut self, ack: SeqNum, now: Instant) -> Option<Duration> {
+    /// The round trip of the segment being timed, in microseconds, if `ack` covers it; ends the measurement then.
+    pub(crate) fn take_timed(&mut self, ack: SeqNum, now: Instant) -> Option<u32> {
         if !ack.at_or_after(self.timed_end) {
             return None;
         }
         self.timing = false;
-        Some(Duration::from_micros(micros32(now).wrapping_sub(self.timed_at_us).into()))
+        Some(micros32(now).wrapping_sub(self.timed_at_us))
     }
 
-    /// A round trip was measured.
-    pub(crate) fn sample_rtt(&mut self, rtt: Duration) {
-        self.rtt.sample(rtt, &self.config);
+    /// A round trip was measured, in microseconds.
+    pub(crate) fn sample_rtt(&mut self, rtt_us: u32) {
+        self.rtt.sample(rtt_us, &self.config.rto);
         self.timers.backoff = 0;
     }
 
     /// The retransmission timeout now in force.
-    pub(crate) fn rto(&self) -> Duration {
-        self.rtt.rto(self.timers.backoff, &self.config)
+    pub(crate) fn rto(&self) -> Span {
+        self.rtt.rto(self.timers.backoff, &self.config.rto)
     }
 
     /// The largest window the peer has ever offered.
     pub(crate) fn max_wnd(&self) -> u32 {
         u32::from(self.snd.max_wnd) << self.snd_shift
+    }
+
+    /// Reads a little of each part. The result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self) -> u32 {
+        let waits = u32::from(self.timers.retransmit_at == self.timers.idle_at);
+        self.snd.una.0 ^ self.rcv.nxt.0 ^ self.timestamps.recent ^ waits ^ u32::from(self.rcv_shift)
     }
 
     /// Traces of rare events, if there are any.
@@ -416,7 +436,7 @@ impl Tcb {
             state: self.halves.state(),
             srtt: self.rtt.srtt(),
             rttvar: self.rtt.rttvar(),
-            rto: self.rto(),
+            rto: self.rto().duration(),
             cwnd: self.congestion.cwnd(),
             ssthresh: self.congestion.ssthresh(),
             snd_wnd: self.snd.wnd,

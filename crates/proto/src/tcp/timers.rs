@@ -2,14 +2,12 @@
 
 use crate::Instant;
 use crate::tcp::arrives::Stop;
-use crate::tcp::config::KeepAlive;
 use crate::tcp::congestion::{Congestion, Controller as _};
-use crate::tcp::tcb::Tcb;
+use crate::tcp::settings::Probes;
+use crate::tcp::tcb::{Tcb, micros32, millis32};
+use crate::time::Span;
+use core::num::NonZeroU32;
 use core::ops::ControlFlow;
-use core::time::Duration;
-
-/// Shorter times between two probes are taken for this.
-const KEEPALIVE_MIN: Duration = Duration::from_millis(1);
 
 /// What the retransmission timer is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,11 +40,11 @@ pub(crate) struct Timers {
     pub(crate) waiting: Waiting,
     /// Retransmission or persist timer.
     pub(crate) retransmit_at: Instant,
-    /// Since when the peer has acknowledged nothing of what is in flight, or answered no probe: the user timeout counts
-    /// from here. [`Instant::FAR_FUTURE`] while every probe of a closed window was answered.
-    pub(crate) silent_since: Instant,
-    /// Delayed acknowledgment.
-    pub(crate) ack_at: Instant,
+    /// Since when the peer has acknowledged nothing of what is in flight, or answered no probe, in wrapping milliseconds:
+    /// the user timeout counts from here. `None` while every probe of a closed window was answered.
+    silent_since_ms: Option<NonZeroU32>,
+    /// Delayed acknowledgment, in wrapping microseconds: runs while one is owed that may wait.
+    ack_at_us: u32,
     /// Keep-alive; for a connection that nobody holds, its end by force.
     pub(crate) idle_at: Instant,
     /// Nobody holds the stream.
@@ -65,14 +63,14 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    pub(crate) fn new(now: Instant, keepalive: Option<&KeepAlive>) -> Self {
+    pub(crate) fn new(now: Instant, keepalive: Option<&Probes>) -> Self {
         Self {
             waiting: Waiting::No,
             retransmit_at: Instant::FAR_FUTURE,
-            silent_since: now,
-            ack_at: Instant::FAR_FUTURE,
+            silent_since_ms: None,
+            ack_at_us: 0,
             orphan: false,
-            idle_at: keepalive.map_or(Instant::FAR_FUTURE, |k| now + k.idle),
+            idle_at: keepalive.map_or(Instant::FAR_FUTURE, |k| now + k.first),
             probes: 0,
             probe_due: false,
             keepalive_due: false,
@@ -83,11 +81,35 @@ impl Timers {
     }
 
     /// Starts the retransmission or persist timer unless it runs for the same purpose already.
-    pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Duration) {
+    pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Span) {
         if self.waiting != waiting {
-            self.silent_since = if self.waiting == Waiting::No { now } else { self.silent_since.min(now) };
+            if self.waiting == Waiting::No || self.silent_since_ms.is_none() {
+                self.silent_from(now);
+            }
             self.restart(waiting, now, after);
         }
+    }
+
+    /// The peer is silent from now on, until it says something.
+    pub(crate) fn silent_from(&mut self, now: Instant) {
+        // The first millisecond of 49 days passes for the second.
+        self.silent_since_ms = NonZeroU32::new(millis32(now)).or(Some(NonZeroU32::MIN));
+    }
+
+    /// The peer answers, though it takes nothing.
+    pub(crate) fn not_silent(&mut self) {
+        self.silent_since_ms = None;
+    }
+
+    /// An acknowledgment is owed that may wait for `delay`, below half a second.
+    pub(crate) fn delay_ack(&mut self, now: Instant, delay: Span) {
+        self.ack_due = AckDue::Delayed;
+        self.ack_at_us = micros32(now + delay);
+    }
+
+    /// When the delayed acknowledgment leaves.
+    fn ack_at(&self, now: Instant) -> Instant {
+        if self.ack_due == AckDue::Delayed { now.nearest_micros(self.ack_at_us) } else { Instant::FAR_FUTURE }
     }
 
     /// Doubles the timeout (RFC 6298 §5.5).
@@ -96,7 +118,7 @@ impl Timers {
     }
 
     /// Starts it anew.
-    pub(crate) fn restart(&mut self, waiting: Waiting, now: Instant, after: Duration) {
+    pub(crate) fn restart(&mut self, waiting: Waiting, now: Instant, after: Span) {
         self.waiting = waiting;
         self.retransmit_at = now + after;
     }
@@ -109,20 +131,17 @@ impl Timers {
 }
 
 /// The earliest deadline of a connection.
-pub(crate) fn next_deadline(tcb: &Tcb) -> Instant {
+pub(crate) fn next_deadline(tcb: &Tcb, now: Instant) -> Instant {
     let timers = &tcb.timers;
-    timers.retransmit_at.min(timers.ack_at).min(timers.idle_at).min(give_up_at(tcb))
+    timers.retransmit_at.min(timers.ack_at(now)).min(timers.idle_at).min(give_up_at(tcb, now))
 }
 
 /// Lets every timer that is due expire.
 pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
-    if tcb.timers.ack_at <= now {
-        tcb.timers.ack_at = Instant::FAR_FUTURE;
-        if tcb.timers.ack_due == AckDue::Delayed {
-            tcb.ack_now();
-        }
+    if tcb.timers.ack_at(now) <= now {
+        tcb.ack_now();
     }
-    if (tcb.timers.orphan && tcb.timers.idle_at <= now) || give_up_at(tcb) <= now {
+    if (tcb.timers.orphan && tcb.timers.idle_at <= now) || give_up_at(tcb, now) <= now {
         return ControlFlow::Break(Stop::TimedOut);
     }
     if tcb.timers.retransmit_at <= now {
@@ -135,10 +154,10 @@ pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
 }
 
 /// The user timeout bounds how long the peer may leave text unacknowledged (RFC 9293 MUST-20, MUST-21).
-fn give_up_at(tcb: &Tcb) -> Instant {
-    match tcb.timers.waiting {
-        Waiting::No => Instant::FAR_FUTURE,
-        Waiting::Ack | Waiting::Window => tcb.timers.silent_since + tcb.config.user_timeout,
+fn give_up_at(tcb: &Tcb, now: Instant) -> Instant {
+    match (tcb.timers.waiting, tcb.timers.silent_since_ms) {
+        (Waiting::No, _) | (_, None) => Instant::FAR_FUTURE,
+        (_, Some(since_ms)) => now.nearest_millis(since_ms.get()) + tcb.config.user_timeout,
     }
 }
 
@@ -146,7 +165,9 @@ fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) {
     // A closed window is not a loss: the peer answers, and the connection stays (RFC 9293 MUST-37).
     if tcb.snd.wnd == 0 || tcb.timers.waiting == Waiting::Window {
         tcb.timers.probe_due = true;
-        tcb.timers.silent_since = tcb.timers.silent_since.min(now);
+        if tcb.timers.silent_since_ms.is_none() {
+            tcb.timers.silent_from(now);
+        }
     } else {
         // RFC 6298 §5.4-5.7; RFC 5681 §3.1 for the threshold, halved once for one flight.
         let (una, nxt) = (tcb.snd.una, tcb.snd.nxt);
@@ -171,33 +192,35 @@ fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
     };
     // Text in flight has its own timer; a probe would say nothing more.
     if tcb.outstanding() == 0 {
-        if tcb.timers.probes >= config.probes {
+        if tcb.timers.probes >= config.most {
             return ControlFlow::Break(Stop::TimedOut);
         }
         tcb.timers.probes += 1;
         tcb.timers.keepalive_due = true;
     }
-    tcb.timers.idle_at = now + config.interval.max(KEEPALIVE_MIN);
+    tcb.timers.idle_at = now + config.interval;
     ControlFlow::Continue(())
 }
 
 /// A segment of the peer arrived: it lives.
+#[inline]
 pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
     if let Some(config) = &tcb.config.keepalive
         && !tcb.timers.orphan
     {
-        tcb.timers.idle_at = now + config.idle.max(KEEPALIVE_MIN);
+        tcb.timers.idle_at = now + config.idle;
         tcb.timers.probes = 0;
     }
 }
 
 /// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3), if `restart`.
+#[inline]
 pub(crate) fn progress(tcb: &mut Tcb, now: Instant, restart: bool) {
     // Otherwise the doubling lasts until there is a sample (Karn's algorithm, RFC 6298 §5 [6298-18]).
     if tcb.snd.wnd == 0 {
         tcb.timers.backoff = 0;
     }
-    tcb.timers.silent_since = now;
+    tcb.timers.silent_from(now);
     if tcb.outstanding() == 0 {
         tcb.timers.stop();
     } else if restart {

@@ -62,6 +62,13 @@ impl Sum {
         self.total = plus(self.total, total);
     }
 
+    /// Adds what was summed apart, behind an even number of octets.
+    #[inline]
+    pub(super) const fn append(&mut self, other: Self) {
+        self.total = plus(self.total, other.total);
+        self.odd = other.odd;
+    }
+
     /// Adds octets.
     #[inline]
     pub fn add(&mut self, bytes: &[u8]) {

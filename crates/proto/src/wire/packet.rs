@@ -4,7 +4,7 @@
 use super::address::Address;
 use super::checksum::Sum;
 use super::ip::PROTOCOL_TCP;
-use super::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header};
+use super::tcp::{HEADER_LEN, Header};
 use crate::frame::HeaderBytes;
 use bytes::Bytes;
 
@@ -16,6 +16,7 @@ const FIRST_V4: u32 = 0x4500;
 const DONT_FRAGMENT: u32 = 0x4000;
 /// The two octets of TTL and protocol.
 const LIFE_AND_PROTOCOL: u32 = HOP_LIMIT << 8 | PROTOCOL_TCP as u32;
+
 /// Between whom a packet goes. The family is that of `source`.
 #[derive(Clone, Copy, Debug)]
 pub struct Ends {
@@ -40,29 +41,59 @@ pub struct Text<'a> {
 /// and the length in `header` are not read. With `partial` the checksum field gets only the pseudo-header sum.
 #[inline]
 pub fn write_headers(ends: Ends, header: &Header, text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
+    // First what has loops and calls in it: the rest is then one straight line.
+    let none = text.short.is_empty() && text.slices.is_empty();
+    let weight = if none { Weight::default() } else { Weight::of(text, partial) };
     // What nearly every segment carries: sizes and places are then known beforehand.
     match header.options.only_timestamp() {
-        Some(Some(words)) => write(ends, header, &words, text, partial, out),
-        Some(None) => write(ends, header, &[], text, partial, out),
-        None => write(ends, header, &header.options.words(), text, partial, out),
+        Some(Some(words)) => write(ends, header, &words, weight, partial, out),
+        Some(None) => write(ends, header, &[], weight, partial, out),
+        None => write(ends, header, &header.options.words(), weight, partial, out),
+    }
+    if !text.short.is_empty() {
+        put(out, text.short);
+    }
+}
+
+/// What the headers say of the text.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    len: usize,
+    sum: Sum,
+}
+
+impl Weight {
+    /// Adds up lengths, and octets unless the checksum is to be partial.
+    #[inline(never)]
+    fn of(text: Text<'_>, partial: bool) -> Self {
+        let mut all = Self { len: text.short.len(), sum: Sum::default() };
+        if !partial && !text.short.is_empty() {
+            all.sum.add(text.short);
+        }
+        for slice in text.slices {
+            all.len += slice.len();
+            if !partial {
+                all.sum.add(slice);
+            }
+        }
+        all
     }
 }
 
 /// As [`write_headers`], with the words of the options. Inlined, so that the usual numbers of them are constants.
 #[inline(always)]
-fn write(ends: Ends, header: &Header, options: &[u32], text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
-    let text_len = text.short.len() + text.slices.iter().map(Bytes::len).sum::<usize>();
+fn write(ends: Ends, header: &Header, options: &[u32], text: Weight, partial: bool, out: &mut HeaderBytes) {
     let header_len = HEADER_LEN + 4 * options.len();
-    let length = u32::try_from(header_len + text_len).unwrap_or(u32::MAX);
+    let length = u32::try_from(header_len + text.len).unwrap_or(u32::MAX);
     let fields = header.words(ends.ports, header_len);
     // From here on `out` has a known length, and every octet its fixed place.
     out.clear();
     if let Some(source) = ends.source.to_v4() {
         let addresses = write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, out);
-        write_tcp(addresses, length, fields, options, text, partial, out);
+        write_tcp(addresses, length, fields, options, text.sum, partial, out);
     } else {
         let addresses = write_v6(ends.source, ends.destination, length, out);
-        write_tcp(addresses, length, fields, options, text, partial, out);
+        write_tcp(addresses, length, fields, options, text.sum, partial, out);
     }
 }
 
@@ -101,35 +132,23 @@ fn write_tcp(
     length: u32,
     fields: [u32; 5],
     options: &[u32],
-    text: Text<'_>,
+    text: Sum,
     partial: bool,
     out: &mut HeaderBytes,
 ) {
     let mut sum = addresses;
     sum.add_fields(u64::from(PROTOCOL_TCP) + u64::from(length));
-    let at = out.len() + usize::from(CHECKSUM_OFFSET);
-    put(out, fields.map(u32::to_be_bytes).as_flattened());
-    for word in options {
-        put(out, &word.to_be_bytes());
-    }
-    let checksum = if partial {
-        sum.fold()
-    } else {
+    if !partial {
         let of = |words: &[u32]| words.iter().copied().map(u64::from).sum::<u64>();
         sum.add_fields(of(&fields) + of(options));
-        if !text.short.is_empty() {
-            sum.add(text.short);
-        }
-        for slice in text.slices {
-            sum.add(slice);
-        }
-        sum.finish()
-    };
-    if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-        *place = checksum.to_be_bytes();
+        sum.append(text);
     }
-    if !text.short.is_empty() {
-        put(out, text.short);
+    let checksum = if partial { sum.fold() } else { sum.finish() };
+    let [ports, seq, ack, flags, urgent] = fields;
+    let last = u32::from(checksum) << 16 | urgent;
+    put(out, [ports, seq, ack, flags, last].map(u32::to_be_bytes).as_flattened());
+    for word in options {
+        put(out, &word.to_be_bytes());
     }
 }
 
@@ -204,6 +223,7 @@ mod tests {
             (source, destination) in addresses(),
             header in header(),
             text in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..90), 0..5),
+            short: bool,
             partial: bool,
         ) {
             let text: Vec<Bytes> = text.into_iter().map(Bytes::from).collect();
@@ -235,10 +255,16 @@ mod tests {
 
             let mut out = [7; 128].into_iter().collect::<HeaderBytes>();
             let ports = u32::from(header.source) << 16 | u32::from(header.destination);
-            write_headers(Ends { source: source.into(), destination: destination.into(), ports }, &header, Text { short: &[], slices: &text }, partial, &mut out);
-            prop_assert_eq!(&out[..], &expected[..]);
+            let ends = Ends { source: source.into(), destination: destination.into(), ports };
+            let text = if short {
+                Text { short: &whole, slices: &[] }
+            } else {
+                Text { short: &[], slices: &text }
+            };
+            write_headers(ends, &header, text, partial, &mut out);
+            let bytes = if short { out.to_vec() } else { [&out[..], &whole].concat() };
+            prop_assert_eq!(&bytes, &[&expected[..], &whole].concat());
 
-            let bytes = [&out[..], &whole].concat();
             let packet = parse(&bytes).unwrap();
             prop_assert_eq!(tcp::parse(&bytes[packet.payload]), Ok(header));
         }

@@ -116,7 +116,7 @@ fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut host = host();
     let frame = Frame::from(Bytes::copy_from_slice(bytes));
     let short = host.plain(&frame.bytes);
-    let long = host.handle_unusual(Instant::ZERO, InterfaceId(0), frame.clone());
+    let long = host.handle_unusual(Instant::ZERO, InterfaceId(0), frame);
     if let Some(short) = &short {
         let (ends, place, _) = long.as_ref().unwrap().as_ref().unwrap();
         prop_assert_eq!((&short.0, &short.1), (ends, place));

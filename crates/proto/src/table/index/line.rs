@@ -1,5 +1,7 @@
 //! Ten entries of the index in one line of the cache, matched without a branch.
 
+use crate::table::NIL;
+
 /// Entries of a line.
 pub(super) const SLOTS: usize = 10;
 /// Bits of a hash that are kept with an entry.
@@ -46,7 +48,7 @@ pub(super) const fn tag_of(hash: u64) -> u32 {
 
 /// Places of a line, one bit each, [`STRIDE`] bits apart.
 #[derive(Clone, Copy)]
-struct Places(u64);
+pub(super) struct Places(u64);
 
 /// Half a lane.
 const STRIDE: u32 = LANE / 2;
@@ -65,8 +67,9 @@ impl Places {
         (self.0.trailing_zeros() / STRIDE) as usize
     }
 
+    /// All but the first.
     #[inline]
-    const fn without_first(self) -> Self {
+    pub(super) const fn without_first(self) -> Self {
         Self(self.0 & self.0.wrapping_sub(1))
     }
 }
@@ -76,31 +79,45 @@ impl Line {
 
     /// The places whose lane equals the tag's.
     #[inline]
-    fn equal(&self, tag: u32) -> Places {
-        let pattern = (u64::from(tag) & LOW_MASK) * ONES;
-        let [even, odd] = self.lows;
-        // The count above the even lanes is not compared.
-        Places::zero(even ^ pattern, odd ^ pattern)
+    pub(super) const fn equal(&self, tag: u32) -> Places {
+        equal(self.lows, tag)
     }
 
-    /// The first entry whose lane equals the tag's and that `eq` agrees to: its place and itself.
+    /// The first of these places, with its reference.
     #[inline]
-    pub(super) fn find(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, u32)> {
-        let mut places = self.equal(tag);
-        while places.0 != 0 {
-            let value = *self.refs.get(places.first())?;
-            if eq(value) {
-                return Some((places.first(), value));
-            }
-            places = places.without_first();
+    fn at(&self, places: Places) -> Option<(usize, u32)> {
+        // Asked first, as it is cheaper to see than that there is no such place.
+        if places.0 == 0 {
+            return None;
         }
-        None
+        let place = places.first();
+        Some((place, *self.refs.get(place)?))
     }
 
-    /// The first reference whose lane equals the tag's, else that in the first place.
+    /// The first entry whose lane equals the tag's: its place and reference.
     #[inline]
-    pub(super) fn probable(&self, tag: u32) -> u32 {
-        self.refs.get(self.equal(tag).first()).copied().unwrap_or(self.refs[0])
+    pub(super) fn first(&self, tag: u32) -> Option<(usize, u32)> {
+        self.at(self.equal(tag))
+    }
+
+    /// As [`Self::first`], of some places, from which it is taken out.
+    #[inline]
+    pub(super) fn take_place(&self, places: &mut Places) -> Option<(usize, u32)> {
+        let first = self.at(*places);
+        *places = places.without_first();
+        first
+    }
+
+    /// Half of the lanes: what [`Self::probable`] wants.
+    #[inline]
+    pub(super) const fn first_word(&self) -> u64 {
+        self.lows[0]
+    }
+
+    /// The first reference whose lane equals the tag's, else [`NIL`].
+    #[inline]
+    pub(super) fn probable(&self, tag: u32, first_word: u64) -> u32 {
+        self.refs.get(equal([first_word, self.lows[1]], tag).first()).copied().unwrap_or(NIL)
     }
 
     /// Puts an entry into a free place; else counts that it passed by, and says false.
@@ -172,6 +189,13 @@ impl Line {
             taken = taken.without_first();
         }
     }
+}
+
+/// The places whose lane equals the tag's. The count above the even lanes is not compared.
+#[inline]
+const fn equal([even, odd]: [u64; 2], tag: u32) -> Places {
+    let pattern = (tag as u64 & LOW_MASK) * ONES;
+    Places::zero(even ^ pattern, odd ^ pattern)
 }
 
 /// Every place.

@@ -68,6 +68,13 @@ impl Index {
         self.len
     }
 
+    /// All memory, as an allocator is asked for it.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        let lines: usize = self.blocks.iter().map(|block| size_of_val(&*block.lines)).sum();
+        lines + self.blocks.capacity() * size_of::<Block>()
+    }
+
     /// What growing has cost so far.
     pub(crate) const fn growth(&self) -> Growth {
         self.growth
@@ -78,36 +85,53 @@ impl Index {
     pub(crate) fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         let block = self.blocks.get(self.block_of(hash))?;
         let tag = tag_of(hash);
-        let home = home(tag, block.lines.len());
-        let line = block.lines.get(home)?;
-        match line.find(tag, &mut eq) {
-            Some((_, value)) => Some(value),
-            None if line.is_passed() => block.find_farther(tag, eq).map(|(_, _, value)| value),
-            None => None,
+        let line = block.lines.get(home(tag, block.lines.len()))?;
+        match line.first(tag) {
+            Some((_, value)) if eq(value) => return Some(value),
+            None if !line.is_passed() => return None,
+            _ => {}
         }
+        self.find_on(hash, eq)
     }
 
-    /// For each hash a reference that is probably its own, [`NIL`] where there is none; no object is looked at.
+    /// Where the first place of the home line is not the one. Begins again, so that [`Self::find`] has nothing to keep.
+    #[cold]
+    #[inline(never)]
+    fn find_on(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let block = self.blocks.get(self.block_of(hash))?;
+        block.find_on(tag_of(hash), eq).map(|(_, _, value)| value)
+    }
+
+    /// For each hash the reference that is probably its own, [`NIL`] where there is none; no object is looked at.
     ///
     /// For look-ups ahead of use: the misses of the cache overlap, which those of one [`Self::find`] after another cannot.
     /// It is right but for the few references that share a tag or lie in a later line.
-    #[allow(dead_code, reason = "until the host works in batches")]
     pub(crate) fn candidates<const N: usize>(&self, hashes: &[u64; N]) -> [u32; N] {
-        hashes.map(|hash| self.candidate(hash))
+        // Two rounds, the first as short as can be, so that all lines are asked for before the first one is needed.
+        let lines = hashes.map(|hash| {
+            let lines = self.blocks.get(self.block_of(hash)).map_or(&[][..], |block| &block.lines);
+            let line = lines.get(home(tag_of(hash), lines.len())).unwrap_or(&Line::EMPTY);
+            (line, line.first_word())
+        });
+        let mut found = [NIL; N];
+        for ((found, hash), (line, word)) in found.iter_mut().zip(hashes).zip(lines) {
+            *found = line.probable(tag_of(*hash), word);
+        }
+        found
     }
 
-    #[inline]
-    fn candidate(&self, hash: u64) -> u32 {
-        let Some(block) = self.blocks.get(self.block_of(hash)) else { return NIL };
-        let tag = tag_of(hash);
-        let Some(line) = block.lines.get(home(tag, block.lines.len())) else { return NIL };
-        line.probable(tag)
-    }
-
-    /// Adds a reference. Does not look whether there is an equal one. `rehash` gives the hash of a reference that is
-    /// already here; it is asked only when a block is split.
-    #[inline]
+    /// [`Self::put`], and [`Self::split`] when it is due.
+    #[cfg(test)]
     pub(crate) fn insert(&mut self, hash: u64, value: u32, rehash: impl Fn(u32) -> u64) {
+        if self.put(hash, value) {
+            self.split(rehash);
+        }
+    }
+
+    /// Adds a reference. Does not look whether there is an equal one. True when [`Self::split`] is due, which the caller
+    /// then calls; the two are apart so that the hashing stays out of the way of those that need none.
+    #[inline]
+    pub(crate) fn put(&mut self, hash: u64, value: u32) -> bool {
         let at = self.block_of(hash);
         let tag = tag_of(hash);
         match self.blocks.get_mut(at) {
@@ -115,9 +139,7 @@ impl Index {
             _ => self.insert_growing(at, tag, value),
         }
         self.len += 1;
-        if self.len > self.blocks.len() * PER_BLOCK {
-            self.split(rehash);
-        }
+        self.len > self.blocks.len() * PER_BLOCK
     }
 
     /// Puts `new` in the place of the reference `old`, whose object lives on as another. False if `old` is not there.
@@ -178,9 +200,9 @@ impl Index {
         self.blocks.push(block);
     }
 
-    /// Splits the block whose turn it is.
+    /// Splits the block whose turn it is. `rehash` gives the hash of a reference that is here.
     #[cold]
-    fn split(&mut self, rehash: impl Fn(u32) -> u64) {
+    pub(crate) fn split(&mut self, rehash: impl Fn(u32) -> u64) {
         let from = self.blocks.len() - (self.mask + 1);
         let Some(block) = self.blocks.get_mut(from) else { return };
         let count = block.len as usize;
@@ -246,15 +268,25 @@ impl Block {
     fn take(&mut self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         let home = home(tag, self.lines.len());
         let line = self.lines.get_mut(home)?;
-        let value = match line.find(tag, &mut eq) {
-            Some((slot, value)) => {
-                line.clear(slot);
-                value
+        match line.first(tag) {
+            Some((place, value)) if eq(value) => {
+                line.clear(place);
+                self.len -= 1;
+                return Some(value);
             }
-            None if line.is_passed() => self.take_farther(tag, eq)?,
-            None => return None,
-        };
+            None if !line.is_passed() => return None,
+            _ => {}
+        }
+        self.take_on(tag, eq)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_on(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+        let (at, place, value) = self.find_on(tag, eq)?;
+        self.lines.get_mut(at)?.clear(place);
         self.len -= 1;
+        self.unpass(tag, at);
         Some(value)
     }
 
@@ -262,44 +294,59 @@ impl Block {
     fn replace(&mut self, tag: u32, old: u32, new: u32) -> bool {
         let home = home(tag, self.lines.len());
         let Some(line) = self.lines.get_mut(home) else { return false };
-        let (line, place) = match line.find(tag, |value| value == old) {
-            Some((place, _)) => (line, place),
-            None => match self.find_farther(tag, |value| value == old) {
-                Some((at, place, _)) if let Some(line) = self.lines.get_mut(at) => (line, place),
-                _ => return false,
-            },
-        };
+        match line.first(tag) {
+            Some((place, value)) if value == old => {
+                line.set(place, new);
+                true
+            }
+            _ => self.replace_on(tag, old, new),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn replace_on(&mut self, tag: u32, old: u32, new: u32) -> bool {
+        let Some((at, place, _)) = self.find_on(tag, |value| value == old) else { return false };
+        let Some(line) = self.lines.get_mut(at) else { return false };
         line.set(place, new);
         true
     }
 
-    /// Looks beyond the home of a tag, where it was full once: the line, the place in it, the reference.
-    #[inline(never)]
-    fn find_farther(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
-        let mut at = home(tag, self.lines.len());
-        for _ in 1..self.lines.len() {
-            at = farther(at, self.lines.len());
-            let line = self.lines.get(at)?;
-            if let Some((slot, value)) = line.find(tag, &mut eq) {
-                return Some((at, slot, value));
+    /// Looks for the entry of a tag that `eq` agrees to, past the first place of the home line, and then as far as entries
+    /// of that line may lie: the line, the place in it, the reference.
+    #[inline]
+    fn find_on(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
+        let home = home(tag, self.lines.len());
+        let mut at = home;
+        let mut line = self.lines.get(at)?;
+        let mut places = line.equal(tag).without_first();
+        loop {
+            while let Some((place, value)) = line.take_place(&mut places) {
+                if eq(value) {
+                    return Some((at, place, value));
+                }
             }
             if !line.is_passed() {
                 return None;
             }
+            at = farther(at, self.lines.len());
+            if at == home {
+                return None;
+            }
+            line = self.lines.get(at)?;
+            places = line.equal(tag);
         }
-        None
     }
 
-    #[inline(never)]
-    fn take_farther(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
-        let (end, slot, value) = self.find_farther(tag, eq)?;
-        self.lines.get_mut(end)?.clear(slot);
+    /// An entry of this tag is gone from the line `end`.
+    fn unpass(&mut self, tag: u32, end: usize) {
         let mut at = home(tag, self.lines.len());
-        while at != end {
-            self.lines.get_mut(at)?.unpass();
+        while at != end
+            && let Some(line) = self.lines.get_mut(at)
+        {
+            line.unpass();
             at = farther(at, self.lines.len());
         }
-        Some(value)
     }
 }
 

@@ -1,5 +1,5 @@
 extern crate std;
-use super::{Block, Index, NIL};
+use super::{Index, NIL};
 use crate::table::growth::Growth;
 use core::cell::Cell;
 use proptest::prelude::*;
@@ -14,12 +14,6 @@ fn hash(value: u32) -> u64 {
     x ^ (x >> 31)
 }
 
-/// All memory of an index, as an allocator is asked for it.
-fn memory(index: &Index) -> usize {
-    let lines: usize = index.blocks.iter().map(|block| size_of_val(&*block.lines)).sum();
-    lines + index.blocks.capacity() * size_of::<Block>()
-}
-
 #[test]
 fn growth_moves_few_entries_a_call_and_takes_11_octets_each() {
     let mut index = Index::new();
@@ -31,7 +25,7 @@ fn growth_moves_few_entries_a_call_and_takes_11_octets_each() {
         worst.entries_moved = worst.entries_moved.max(spent.entries_moved);
         worst.octets_initialised = worst.octets_initialised.max(spent.octets_initialised);
         if value > 100_000 && value % 5_000 == 0 {
-            worst_bytes = worst_bytes.max(memory(&index) as f64 / f64::from(value));
+            worst_bytes = worst_bytes.max(index.memory() as f64 / f64::from(value));
         }
     }
     assert!(worst.entries_moved < 1_500, "{worst:?}");
@@ -98,7 +92,7 @@ fn emptied_blocks_give_their_memory_back() {
     for value in 0..95_000 {
         assert_eq!(index.remove(hash(value), |found| found == value), Some(value));
     }
-    assert!(memory(&index) < 450_000, "{}", memory(&index));
+    assert!(index.memory() < 450_000, "{}", index.memory());
     for value in 95_000..100_000 {
         assert_eq!(index.find(hash(value), |found| found == value), Some(value));
         assert_eq!(index.remove(hash(value), |found| found == value), Some(value));

@@ -1,4 +1,4 @@
-use super::{Node, Wheel};
+use super::{Node, REACH, Wheel};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -28,6 +28,61 @@ fn equal_deadlines_come_out_in_order_of_insertion() {
     wheel.arm(1000, at(5 * HOUR - 1));
     let keys: Vec<u32> = drain(&mut wheel, 5 * HOUR).into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, [1000].into_iter().chain(0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn equal_deadlines_within_reach_come_out_in_order_of_insertion() {
+    let mut wheel = Wheel::new();
+    for key in 0..1_000 {
+        wheel.arm(key, at(1_000_000_000));
+    }
+    assert_eq!((wheel.lanes.len(), wheel.levels.len()), (1_000, 0));
+    let keys: Vec<u32> = drain(&mut wheel, 1_000_000_000).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, (0..1_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn of_equal_deadlines_those_that_were_out_of_reach_come_first() {
+    let mut wheel = Wheel::new();
+    wheel.arm(0, at(REACH / 2));
+    wheel.arm(1, at(REACH + 10));
+    wheel.arm(2, at(REACH + 10));
+    assert_eq!(drain(&mut wheel, REACH / 2), [(0, REACH / 2)]);
+    wheel.arm(3, at(REACH + 10));
+    wheel.arm(4, at(REACH + 10));
+    assert_eq!((wheel.lanes.len(), wheel.levels.len()), (2, 2));
+    let keys: Vec<u32> = drain(&mut wheel, REACH + 10).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, [1, 2, 3, 4]);
+}
+
+#[test]
+fn durations_that_alternate_need_the_lanes_only_and_none_is_held_up_by_a_distant_deadline() {
+    const MS: u64 = 1_000_000;
+    let mut wheel = Wheel::new();
+    for now in (0..10_000).map(|n| n * MS) {
+        drain(&mut wheel, now);
+        let distant = wheel.levels.len();
+        for duration in [1_000, 40, 200, 1_000, 200, 40] {
+            wheel.arm(1, at(now + duration * MS));
+        }
+        assert_eq!(wheel.levels.len(), distant);
+        wheel.arm(2, at(now + 2 * HOUR));
+        assert_eq!(wheel.levels.len(), distant + 1);
+    }
+    // 2,480 entries of the last moments, in queues that each begin and end within a page.
+    assert!(wheel.lanes.pages() <= 2_480 / 127 + 8, "{}", wheel.lanes.pages());
+}
+
+#[test]
+fn end_of_time_is_a_deadline_whatever_the_present() {
+    let mut wheel = Wheel::new();
+    assert_eq!(wheel.pop_due(Instant::FAR_FUTURE), None);
+    wheel.arm(1, Instant::FAR_FUTURE);
+    assert_eq!(drain(&mut wheel, u64::MAX), [(1, u64::MAX)]);
+    wheel.arm(2, Instant::FAR_FUTURE);
+    assert_eq!(wheel.next_at(), Some(Instant::FAR_FUTURE));
+    assert_eq!(drain(&mut wheel, u64::MAX), [(2, u64::MAX)]);
+    assert_eq!(wheel.next_at(), None);
 }
 
 #[test]
@@ -73,13 +128,14 @@ fn nodes_are_used_again() {
         wheel.arm(2, at(round * 1_000_000 + 200_000_000));
         drain(&mut wheel, round * 1_000_000);
     }
-    assert!(wheel.nodes.len() <= 242, "{}", wheel.nodes.len());
+    assert!(wheel.lanes.pages() <= 8, "{}", wheel.lanes.pages());
+    assert_eq!(wheel.len(), 240);
 }
 
 proptest! {
     #[test]
     fn wheel_agrees_with_a_sorted_map(
-        steps in prop::collection::vec((0u8..4, 0u32..48, any::<u64>(), any::<bool>()), 1..300)
+        steps in prop::collection::vec((0u8..4, 0u32..48, any::<u64>(), any::<bool>()), 1..600)
     ) {
         let mut wheel = Wheel::new();
         let mut model: BTreeMap<(u64, usize), u32> = BTreeMap::new();
@@ -95,9 +151,17 @@ proptest! {
                 }
                 2 => now += span >> 4,
                 _ => {
+                    let mut last = (0, 0);
+                    let mut turns_back = 0;
                     while let Some((key, due)) = wheel.pop_due(at(now)) {
-                        let ((expected, _), value) = model.pop_first().unwrap();
-                        prop_assert_eq!((key, due.as_nanos()), (value, expected));
+                        let due = due.as_nanos();
+                        prop_assert_eq!(model.keys().next().map(|(at, _)| *at), Some(due));
+                        // Each entry once: its key is its order of insertion.
+                        prop_assert_eq!(model.remove(&(due, key as usize)), Some(key));
+                        // Those of one deadline in order, first those of the levels, then those of the lanes.
+                        turns_back = if due != last.0 { 0 } else { turns_back + u32::from(key < last.1) };
+                        prop_assert!(turns_back <= 1);
+                        last = (due, key);
                     }
                     prop_assert!(model.first_key_value().is_none_or(|((at, _), _)| *at > now));
                 }

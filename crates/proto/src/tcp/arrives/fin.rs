@@ -8,6 +8,7 @@ use crate::wire::tcp::Flags;
 use core::ops::ControlFlow;
 
 /// A FIN counts when everything before it has arrived; until then its place is remembered.
+#[inline(always)]
 pub(super) fn process(tcb: &mut Tcb, seg: &Segment) -> ControlFlow<Stop> {
     if !tcb.halves.may_receive() {
         return ControlFlow::Continue(());
@@ -27,6 +28,7 @@ pub(super) fn process(tcb: &mut Tcb, seg: &Segment) -> ControlFlow<Stop> {
     ControlFlow::Continue(())
 }
 
+#[inline]
 fn received(tcb: &mut Tcb) {
     if let Some(rare) = tcb.rare_if_any() {
         rare.early_fin = None;

@@ -65,13 +65,25 @@ pub(crate) fn segment_arrives(
     fin::process(tcb, seg)
 }
 
-/// The steps after the fifth: for text and FIN that came with the end of a handshake.
+/// The steps after the fifth: for text and FIN that came with the end of the handshake that `tcb` begins with, as far as
+/// they fit into the window.
+#[inline]
 pub(crate) fn text_and_fin(
     tcb: &mut Tcb,
     pools: &mut Pools,
     now: Instant,
     seg: &mut Segment,
 ) -> ControlFlow<Stop> {
+    // Nothing came before that a segment without any of them could complete.
+    if seg.text.is_empty() && seg.flags.0 & (Flags::URG.0 | Flags::FIN.0) == 0 {
+        return ControlFlow::Continue(());
+    }
+    later_steps(tcb, pools, now, seg)
+}
+
+#[cold]
+fn later_steps(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
+    seg.trim(tcb.rcv.nxt, tcb.rcv.wnd());
     urgent::process(tcb, seg);
     text::process(tcb, pools, now, seg)?;
     fin::process(tcb, seg)

@@ -7,6 +7,7 @@ use crate::wire::tcp::Flags;
 use core::ops::ControlFlow;
 
 /// A SYN never ends a synchronized connection: a peer that really began anew answers the challenge with an RST.
+#[inline]
 pub(super) fn check(seg: &Segment) -> ControlFlow<Stop> {
     if seg.has(Flags::SYN) {
         ControlFlow::Break(Stop::ChallengeAck(DropReason::SynChallenged))

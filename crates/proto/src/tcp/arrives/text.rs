@@ -9,11 +9,8 @@ use crate::tcp::timers::AckDue;
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
-use core::time::Duration;
 
-/// No acknowledgment is held back for half a second (RFC 9293 MUST-40).
-const DELAY_MAX: Duration = Duration::from_millis(499);
-
+#[inline(always)]
 pub(super) fn process(
     tcb: &mut Tcb,
     pools: &mut Pools,
@@ -50,8 +47,8 @@ pub(super) fn process(
     if !inserted.stored {
         pools.release_recv(&mut tcb.recv);
     }
-    let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
     if inserted.advanced == 0 {
+        let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
         // Out of order: at once and one for each, the sender counts them (RFC 5681 §4.2 [5681-10]).
         let segments = u8::try_from(segments).unwrap_or(u8::MAX);
         tcb.timers.duplicate_acks = tcb.timers.duplicate_acks.saturating_add(segments);
@@ -73,13 +70,13 @@ pub(super) fn process(
 }
 
 /// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18, SHLD-19).
+#[inline(always)]
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
     let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));
     tcb.rcv_mss = tcb.rcv_mss.max(one.min(tcb.peer_mss));
     if tcb.unacked_octets() >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
         tcb.ack_now();
     } else if tcb.timers.ack_due == AckDue::No {
-        tcb.timers.ack_due = AckDue::Delayed;
-        tcb.timers.ack_at = now + tcb.config.delayed_ack.min(DELAY_MAX);
+        tcb.timers.delay_ack(now, tcb.config.delayed_ack);
     }
 }

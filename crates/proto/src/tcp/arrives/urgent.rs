@@ -5,6 +5,7 @@ use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::Flags;
 
 /// Urgent text stays in its place in the stream; the application is told that some is ahead (MUST-31, MUST-32).
+#[inline]
 pub(super) fn process(tcb: &mut Tcb, seg: &Segment) {
     if !seg.has(Flags::URG) || !tcb.halves.may_receive() {
         return;

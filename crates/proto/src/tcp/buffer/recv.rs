@@ -56,6 +56,23 @@ impl RecvBuffer {
         frame_len: usize,
         limit: usize,
     ) -> Inserted {
+        let most = limit.max(LIMIT_MIN);
+        let charge = frame_len + PIECE_COST;
+        if seq == rcv_nxt
+            && self.early.is_none()
+            && !is_sparse(text.len(), frame_len)
+            && self.charged() + charge <= most + most / 2
+        {
+            // Nearly all text: in order, and nothing waits for it.
+            let advanced = text.len();
+            self.next += advanced as u64;
+            self.push_ready(text, frame_len);
+            return Inserted {
+                advanced: u32::try_from(advanced).unwrap_or(u32::MAX),
+                stored: advanced > 0,
+                ..Inserted::default()
+            };
+        }
         let bounds = self.bounds(limit);
         if seq.after(rcv_nxt) {
             return self.insert_early(seq.since(rcv_nxt), text, frame_len, bounds);
@@ -114,6 +131,12 @@ impl RecvBuffer {
         self.readable() == 0 && self.early.is_none()
     }
 
+    /// Octets of memory while it is empty.
+    #[cfg(test)]
+    pub(super) fn holds(&self) -> usize {
+        size_of::<Self>() + self.ready.holds()
+    }
+
     /// Lets go of what an empty buffer should not hold while it waits: more than about 3 KiB. What it keeps stays
     /// charged, to whoever uses it next.
     pub(crate) fn shrink(&mut self) {
@@ -148,6 +171,16 @@ impl RecvBuffer {
         core::mem::take(&mut self.head)
     }
 
+    #[inline]
+    fn push_ready(&mut self, text: Bytes, frame_len: usize) {
+        if self.readable() > 0 {
+            self.ready.push_slice(text, frame_len);
+        } else if !text.is_empty() {
+            self.head = text;
+            self.head_charge = frame_len + PIECE_COST;
+        }
+    }
+
     fn insert_ready(&mut self, mut text: Bytes, frame_len: usize, bounds: Bounds) -> Inserted {
         let mut follows = None;
         if let Some(early) = &mut self.early {
@@ -161,12 +194,7 @@ impl RecvBuffer {
         let mut copied = 0;
         let mut advanced = text.len();
         if !is_sparse(text.len(), frame_len) && frame_len + PIECE_COST <= bounds.room {
-            if self.readable() == 0 {
-                self.head = text;
-                self.head_charge = frame_len + PIECE_COST;
-            } else {
-                self.ready.push_slice(text, frame_len);
-            }
+            self.push_ready(text, frame_len);
         } else {
             copied = text.len();
             self.ready.push_copy(&text, bounds.block_max);

@@ -45,6 +45,7 @@ impl Run {
     }
 
     /// Appends a slice that pins `frame_len` octets.
+    #[inline]
     pub(crate) fn push_slice(&mut self, text: Bytes, frame_len: usize) {
         if !self.tail.is_empty() {
             self.freeze_tail();
@@ -199,6 +200,12 @@ impl Run {
         self.tail = BytesMut::with_capacity(size);
         self.tail_charge = self.tail.capacity() + ALLOCATION_COST + PIECE_COST;
         self.charge += self.tail_charge;
+    }
+
+    /// Octets of memory while it is empty, besides itself.
+    #[cfg(test)]
+    pub(super) fn holds(&self) -> usize {
+        self.pieces.capacity() * size_of::<Piece>() + self.tail_charge
     }
 
     /// Gives back what an empty run has no use for.

@@ -46,6 +46,9 @@ pub(crate) struct SendBuffer {
     chunks_end: u64,
     /// The chunk that the last segment ended in: where the next one probably begins.
     hint: usize,
+    /// What that segment left of its chunk, and the position of it: the next segment but for the cutting.
+    next: Bytes,
+    next_at: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -78,13 +81,18 @@ impl Block {
         Self { text: BytesMut::with_capacity(size), size }
     }
 
+    /// Octets of the whole block, in use or not.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Octets that can still be written.
     fn room(&self) -> usize {
         self.text.capacity() - self.text.len()
     }
 
     /// Whether nothing but this refers to the memory any more; then all of it is room.
-    fn reclaim(&mut self) -> bool {
+    pub(crate) fn reclaim(&mut self) -> bool {
         self.size > 0 && self.text.try_reclaim(self.size)
     }
 }
@@ -109,6 +117,10 @@ impl SendBuffer {
 
     /// Appends text by copying it, if need be into blocks from `free`.
     pub(crate) fn write(&mut self, mut text: &[u8], free: &mut Blocks) {
+        if self.chunks.is_empty() && self.tail.text.is_empty() && self.tail.room() < self.tail.size {
+            // Nothing waits: from the front of the block again, unless a device still has slices of it.
+            self.tail.reclaim();
+        }
         loop {
             let room = self.tail.room();
             if text.len() <= room {
@@ -158,6 +170,9 @@ impl SendBuffer {
             dropped += 1;
         }
         self.hint = self.hint.saturating_sub(dropped);
+        if self.next_at < end || self.chunks.is_empty() {
+            self.next = Bytes::new();
+        }
         if self.ring.len() > RING_FREE + octets(self.chunks_end.saturating_sub(end)) / (BLOCK_MAX / 2) {
             self.ring.pop_front();
         }
@@ -179,11 +194,21 @@ impl SendBuffer {
     /// Slices of the text from `offset` octets after SND.UNA on, at most `max` octets, as many as fit into `out`.
     /// Returns how many octets they are.
     pub(crate) fn gather(&mut self, offset: usize, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {
-        let max = max.min(self.len().saturating_sub(offset));
+        let start = self.front + offset as u64;
+        if start == self.next_at && max <= self.next.len() && max > 0 {
+            self.next_at += max as u64;
+            let text = self.next.split_to(max);
+            return if out.try_push(text).is_ok() { max } else { 0 };
+        }
+        self.gather_anew(start, max, out)
+    }
+
+    fn gather_anew(&mut self, start: u64, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {
+        let end = self.chunks_end + (self.tail.text.len() - self.stale) as u64;
+        let max = max.min(octets(end.saturating_sub(start)));
         if max == 0 {
             return 0;
         }
-        let start = self.front + offset as u64;
         if start + max as u64 > self.chunks_end {
             self.freeze_tail();
         }
@@ -193,8 +218,9 @@ impl SendBuffer {
             let skip = octets(start - chunk.start);
             if max <= chunk.text.len() - skip {
                 self.hint = first;
-                let whole = max == chunk.text.len();
-                let text = if whole { chunk.text.clone() } else { chunk.text.slice(skip..skip + max) };
+                let mut text = chunk.text.slice(skip..);
+                self.next = text.split_off(max);
+                self.next_at = start + max as u64;
                 return if out.try_push(text).is_ok() { max } else { 0 };
             }
         }
@@ -287,7 +313,7 @@ impl SendBuffer {
             return;
         }
         self.freeze_tail();
-        let size = wanted.max(self.len()).clamp(BLOCK_MIN, BLOCK_MAX).next_power_of_two();
+        let size = (wanted + self.len()).clamp(BLOCK_MIN, BLOCK_MAX).next_power_of_two();
         if self.tail.size >= size && self.tail.reclaim() {
             return;
         }
@@ -295,10 +321,11 @@ impl SendBuffer {
         if full.size >= size / 2 && !self.chunks.is_empty() {
             self.ring.push_back(full);
         }
-        self.tail = self.recycled(size, free).unwrap_or_else(|| Block::new(size));
+        let recycled = self.recycled(size).or_else(|| free.take(size));
+        self.tail = recycled.unwrap_or_else(|| Block::new(size));
     }
 
-    fn recycled(&mut self, size: usize, free: &mut Blocks) -> Option<Block> {
+    fn recycled(&mut self, size: usize) -> Option<Block> {
         while let Some(oldest) = self.ring.front_mut() {
             let fits = oldest.size >= size / 2;
             if fits && !oldest.reclaim() {
@@ -309,14 +336,17 @@ impl SendBuffer {
                 return oldest;
             }
         }
-        if size < BLOCK_MAX {
-            return None;
-        }
-        free.pop().filter(|block| block.size >= size).and_then(|mut block| block.reclaim().then_some(block))
+        None
     }
 
-    /// Lets go of what an empty buffer should not hold while it waits: more than about 7 KiB. The largest blocks go to
-    /// `free`, as far as there is room.
+    /// Octets of memory.
+    #[cfg(test)]
+    pub(super) fn holds(&self) -> usize {
+        let lists = self.chunks.capacity() * size_of::<Chunk>() + self.ring.capacity() * size_of::<Block>();
+        size_of::<Self>() + lists + self.tail.size + self.ring.iter().map(Block::size).sum::<usize>()
+    }
+
+    /// Lets go of what an empty buffer should not hold while it waits: more than about 7 KiB. Larger blocks go to `free`.
     pub(crate) fn shrink(&mut self, free: &mut Blocks) {
         if self.chunks.capacity() > KEPT_SLOTS {
             self.chunks = VecDeque::new();
@@ -324,8 +354,11 @@ impl SendBuffer {
         if self.tail.size > BLOCK_KEPT {
             self.ring.push_back(core::mem::take(&mut self.tail));
         }
-        let room = free.remaining_capacity();
-        free.extend(self.ring.drain(..).filter(|block| block.size == BLOCK_MAX).take(room));
+        while let Some(block) = self.ring.pop_front() {
+            if block.size > BLOCK_KEPT {
+                free.keep(block);
+            }
+        }
         if self.ring.capacity() > KEPT_RING {
             self.ring = VecDeque::new();
         }

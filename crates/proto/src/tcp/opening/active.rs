@@ -4,10 +4,9 @@ use super::negotiate::{self, Agreed};
 use crate::tcp::arrives::{acknowledges_our_syn, sequence_acceptable};
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
-use crate::tcp::config::TcpConfig;
-use crate::tcp::recovery::rtt::{INITIAL_RTO, RTO_LEAST};
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::{SeqNum, octets};
+use crate::tcp::settings::Settings;
 use crate::wire::tcp::{Flags, Header};
 use crate::{DropReason, Instant, State};
 use alloc::boxed::Box;
@@ -17,7 +16,7 @@ use alloc::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
     pub(crate) iss: SeqNum,
-    pub(crate) config: Arc<TcpConfig>,
+    pub(crate) config: Arc<Settings>,
     pub(crate) holder: Holder,
     /// The peer's SYN, once it came: then this is SYN-RECEIVED.
     pub(crate) agreed: Option<Agreed>,
@@ -68,7 +67,7 @@ pub(crate) struct Path {
 }
 
 impl Opening {
-    pub(crate) fn new(now: Instant, iss: SeqNum, config: Arc<TcpConfig>, path: Path) -> Self {
+    pub(crate) fn new(now: Instant, iss: SeqNum, config: Arc<Settings>, path: Path) -> Self {
         Self {
             iss,
             holder: Holder::Application,
@@ -120,9 +119,8 @@ impl Opening {
     pub(crate) fn build_syn(&mut self, now: Instant, ts_val: u32) -> Header {
         self.syn_due = false;
         self.syn_at = self.syn_at.min(now);
-        let rto = (INITIAL_RTO * (1u32 << self.retries.min(16))).min(self.config.rto_max).max(RTO_LEAST);
-        self.resend_at = now + rto;
-        let wnd = negotiate::syn_window(&self.config);
+        self.resend_at = now + self.config.rto.of_syn(self.retries);
+        let wnd = self.config.syn_window;
         let header = Header { seq: self.iss, flags: Flags::SYN, wnd, ..Header::default() };
         match &self.agreed {
             None => Header { options: negotiate::syn_options(&self.config, self.our_mss, ts_val), ..header },

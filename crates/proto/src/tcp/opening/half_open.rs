@@ -5,12 +5,12 @@ use super::negotiate::Agreed;
 use crate::host::key::Key;
 use crate::tcp::arrives::sequence_acceptable;
 use crate::tcp::segment::Segment;
+use crate::time::Span;
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant, InterfaceId};
-use core::time::Duration;
 
-/// First wait for the handshake's ACK; doubled each time.
-const SYN_ACK_RTO: Duration = Duration::from_secs(1);
+/// First wait for the handshake's ACK, milliseconds; doubled each time.
+const SYN_ACK_RTO_MS: u64 = 1_000;
 /// How often the SYN-ACK is repeated (Linux: `tcp_synack_retries`): with the doubling, 63 seconds in all.
 const SYN_ACK_RETRIES: u8 = 5;
 
@@ -58,13 +58,13 @@ impl HalfOpen {
         }
         self.retries += 1;
         self.agreed.syn_repeated = true;
-        self.resend_at = now + SYN_ACK_RTO * (1 << self.retries);
+        self.resend_at = now + Span::from_millis(SYN_ACK_RTO_MS << self.retries);
         true
     }
 
     /// When the SYN-ACK is first repeated.
     pub(crate) fn first_resend_at(now: Instant) -> Instant {
-        now + SYN_ACK_RTO
+        now + Span::from_millis(SYN_ACK_RTO_MS)
     }
 
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED; the bad ACK is answered by RST as there, not as in RFC 5961 §5, whose

@@ -1,7 +1,8 @@
 //! LISTEN: a factory of connections, not a connection.
 
 use crate::ConnectionId;
-use crate::tcp::config::{ListenConfig, TcpConfig};
+use crate::tcp::config::ListenConfig;
+use crate::tcp::settings::Settings;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
@@ -14,7 +15,7 @@ const DEFAULT_BACKLOG: u32 = 4096;
 pub(crate) struct Listener {
     /// Where; an unspecified address is any of ours.
     pub(crate) local: SocketAddr,
-    pub(crate) config: Arc<TcpConfig>,
+    pub(crate) config: Arc<Settings>,
     /// As Linux counts it: a queue is full when it is longer than this.
     pub(crate) backlog: u32,
     /// Established connections that wait for `accept`, the longest-waiting first.
@@ -24,8 +25,9 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(local: SocketAddr, config: &ListenConfig, host: &Arc<TcpConfig>) -> Self {
-        let tcp = config.tcp.as_ref().map_or_else(|| Arc::clone(host), |tcp| Arc::new(tcp.clone()));
+    pub(crate) fn new(local: SocketAddr, config: &ListenConfig, host: &Arc<Settings>) -> Self {
+        let tcp =
+            config.tcp.as_ref().map_or_else(|| Arc::clone(host), |tcp| Arc::new(Settings::new(tcp.clone())));
         Self {
             local,
             config: tcp,

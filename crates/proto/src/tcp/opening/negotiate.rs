@@ -3,6 +3,7 @@
 use crate::tcp::config::TcpConfig;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
+use crate::tcp::settings::Settings;
 use crate::wire::tcp::{Options, Timestamp};
 
 /// The MSS of a peer that names none (RFC 9293 MUST-15; RFC 9293 SHLD-... for IPv6).
@@ -49,10 +50,10 @@ pub(crate) fn window_shift(config: &TcpConfig) -> u8 {
 }
 
 /// The options of our SYN: everything we can do.
-pub(crate) fn syn_options(config: &TcpConfig, our_mss: u16, ts_val: u32) -> Options {
+pub(crate) fn syn_options(config: &Settings, our_mss: u16, ts_val: u32) -> Options {
     Options {
         mss: Some(our_mss),
-        window_scale: config.window_scaling.then(|| window_shift(config)),
+        window_scale: config.window_scaling.then_some(config.window_shift),
         sack_permitted: config.sack,
         timestamp: config.timestamps.then_some(Timestamp { val: ts_val, ecr: 0 }),
         ..Options::default()
@@ -61,8 +62,9 @@ pub(crate) fn syn_options(config: &TcpConfig, our_mss: u16, ts_val: u32) -> Opti
 
 impl Agreed {
     /// From the peer's SYN or SYN-ACK. `path_mss` is what the path takes.
+    #[inline(always)]
     pub(crate) fn from_syn(
-        config: &TcpConfig,
+        config: &Settings,
         seg: &Segment,
         iss: SeqNum,
         path_mss: u16,
@@ -72,15 +74,15 @@ impl Agreed {
         let scaled = config.window_scaling.then_some(seg.options.window_scale).flatten();
         let default_mss = if ipv6 { DEFAULT_MSS_V6 } else { DEFAULT_MSS_V4 };
         let peer_mss = seg.options.mss.filter(|&mss| mss > 0).unwrap_or(default_mss).max(SMALLEST_MSS);
-        let mss = peer_mss.min(path_mss).min(mss_bound(config));
+        let mss = peer_mss.min(path_mss).min(config.mss_bound);
         Self {
             iss,
             irs: seg.seq,
             snd_wnd: u32::from(seg.wnd),
-            rcv_wnd: u32::from(syn_window(config)),
+            rcv_wnd: u32::from(config.syn_window),
             mss,
             snd_shift: scaled.unwrap_or(0),
-            rcv_shift: if scaled.is_some() { window_shift(config) } else { 0 },
+            rcv_shift: if scaled.is_some() { config.window_shift } else { 0 },
             ts_recent: config.timestamps.then(|| seg.timestamp().map(|ts| ts.val)).flatten(),
             ts_offset,
             sack: config.sack && seg.options.sack_permitted,
@@ -89,16 +91,17 @@ impl Agreed {
     }
 
     /// The options of our SYN-ACK: only what the peer's SYN offered too (RFC 7323 §2.2, §3.2; RFC 2018 §2).
+    #[inline]
     pub(crate) fn syn_ack_options(
         &self,
-        config: &TcpConfig,
+        config: &Settings,
         our_mss: u16,
         ts_val: u32,
         scaled: bool,
     ) -> Options {
         Options {
             mss: Some(our_mss),
-            window_scale: scaled.then(|| window_shift(config)),
+            window_scale: scaled.then_some(config.window_shift),
             sack_permitted: self.sack,
             timestamp: self.ts_recent.map(|ecr| Timestamp { val: ts_val, ecr }),
             ..Options::default()

@@ -157,6 +157,5 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
 /// Every segment carries an acknowledgment of all that has arrived.
 fn acknowledged(tcb: &mut Tcb) {
     tcb.timers.ack_due = AckDue::No;
-    tcb.timers.ack_at = Instant::FAR_FUTURE;
     tcb.rcv.last_ack_sent = tcb.rcv.nxt;
 }

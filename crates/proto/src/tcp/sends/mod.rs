@@ -12,11 +12,11 @@ use crate::tcp::congestion::Controller as _;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::{AckDue, Waiting};
-use core::time::Duration;
+use crate::time::Span;
 
 /// Bounds of the override timer, after which text leaves though the window is silly (RFC 9293 §3.8.6.2.1, MUST-38).
-const OVERRIDE_MIN: Duration = Duration::from_millis(100);
-const OVERRIDE_MAX: Duration = Duration::from_secs(1);
+const OVERRIDE_MIN: Span = Span::from_millis(100);
+const OVERRIDE_MAX: Span = Span::from_millis(1000);
 
 /// Why a segment leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 impl SendBuffer {
     /// Writes without free blocks.
     fn put(&mut self, text: &[u8]) {
-        self.write(text, &mut Blocks::new());
+        self.write(text, &mut Blocks::default());
     }
 }
 
@@ -154,12 +154,45 @@ fn acknowledged_blocks_of_a_bulk_transfer_are_written_into_again() {
     assert!(places.len() < 12, "{} places", places.len());
 }
 
+#[test]
+fn short_text_is_read_where_it_was_written_and_leaves_an_empty_block() {
+    let mut buffer = SendBuffer::default();
+    for _ in 0..100 {
+        buffer.put(b"request");
+        assert_eq!(buffer.short(0, 1000), Some(&b"request"[..]));
+        assert_eq!(buffer.short(3, 2), Some(&b"ue"[..]));
+        buffer.acknowledge(3);
+        assert_eq!(buffer.short(0, 1000), Some(&b"uest"[..]));
+        buffer.acknowledge(4);
+        assert_eq!((buffer.chunks.capacity(), buffer.tail.room()), (0, BLOCK_MIN));
+    }
+    buffer.put(b"in two ");
+    buffer.push(Bytes::from_static(b"pieces"));
+    assert_eq!(buffer.short(0, 13), None);
+    assert_eq!((buffer.short(0, 7), buffer.short(7, 6)), (Some(&b"in two "[..]), Some(&b"pieces"[..])));
+}
+
+#[test]
+fn small_writes_that_never_all_are_acknowledged_stay_in_one_block() {
+    let mut buffer = SendBuffer::default();
+    buffer.put(&[0; 10]);
+    for octet in 0..200 {
+        buffer.put(&[octet; 10]);
+        buffer.acknowledge(10);
+        assert_eq!(buffer.short(0, 10), Some(&[octet; 10][..]));
+    }
+    assert_eq!((buffer.chunks.len(), buffer.ring.len(), buffer.tail.size), (0, 0, BLOCK_MIN));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Write(usize),
     Push(usize),
     Acknowledge(usize),
     Gather(usize, usize),
+    /// From where the last one ended.
+    Next(usize),
+    Short(usize, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -169,6 +202,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..2_000).prop_map(Step::Push),
         2 => (0usize..2_500).prop_map(Step::Acknowledge),
         5 => (0usize..9_000, 0usize..6_000).prop_map(|(offset, max)| Step::Gather(offset, max)),
+        5 => (0usize..1_500).prop_map(Step::Next),
+        3 => (0usize..9_000, 1usize..1_000).prop_map(|(offset, max)| Step::Short(offset, max)),
     ]
 }
 
@@ -177,7 +212,7 @@ proptest! {
     fn send_buffer_agrees_with_a_queue_of_octets(steps in prop::collection::vec(step(), 1..200)) {
         let mut buffer = SendBuffer::default();
         let mut model: VecDeque<u8> = VecDeque::new();
-        let mut octet = 0_u8;
+        let (mut octet, mut ended) = (0_u8, 0_usize);
         let mut text = |len: usize| -> Vec<u8> {
             core::iter::repeat_with(|| { octet = octet.wrapping_add(1) % 251; octet }).take(len).collect()
         };
@@ -195,7 +230,23 @@ proptest! {
                 }
                 Step::Acknowledge(len) => {
                     buffer.acknowledge(len);
-                    model.drain(..len.min(model.len()));
+                    let len = len.min(model.len());
+                    model.drain(..len);
+                    ended = ended.saturating_sub(len);
+                }
+                Step::Short(offset, max) => {
+                    let there = model.len().saturating_sub(offset).min(max);
+                    if let Some(text) = buffer.short(offset, max) {
+                        prop_assert_eq!(text.len(), there);
+                        prop_assert!(model.iter().skip(offset).take(there).eq(text));
+                    }
+                }
+                Step::Next(max) => {
+                    let (taken, text, slots) = gathered(&mut buffer, ended, max);
+                    let there = model.len().saturating_sub(ended).min(max);
+                    prop_assert!(taken == there || (taken < there && slots == SLICES));
+                    prop_assert!(model.iter().skip(ended).take(taken).eq(text.iter()));
+                    ended += taken;
                 }
                 Step::Gather(offset, max) => {
                     let (taken, text, slots) = gathered(&mut buffer, offset, max);
