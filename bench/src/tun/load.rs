@@ -1,7 +1,7 @@
 //! What is done to a server: wrk, bulk transfers, idle connections.
 
 use super::{HTTP, SINK, SOURCE};
-use interop::Namespace;
+use interop::{Namespace, wait};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
@@ -132,16 +132,9 @@ pub fn hold(namespace: &Namespace, address: IpAddr, count: usize, ask: bool) -> 
 /// When it does not within ten seconds.
 pub fn wait_for(namespace: &Namespace, address: IpAddr) -> io::Result<()> {
     namespace.enter(|| {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let answer = connect(SocketAddr::new(address, HTTP)).and_then(|mut stream| request(&mut stream));
-            match answer {
-                Ok(()) => return Ok(()),
-                Err(error) if Instant::now() > until => return Err(error),
-                // A server's process takes its time to start.
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        let mut last = io::ErrorKind::TimedOut.into();
+        let ask = || connect(SocketAddr::new(address, HTTP)).and_then(|mut stream| request(&mut stream));
+        wait::for_some(PATIENCE, || ask().map_err(|error| last = error).ok()).ok_or(last)
     })
 }
 

@@ -3,6 +3,7 @@
 use super::load::{self, Direction};
 use super::subject::{Server, Subject};
 use super::{cpu, latency};
+use interop::wait;
 use std::io;
 use std::process::Command;
 use std::str::FromStr;
@@ -130,8 +131,8 @@ fn one(
     tell: &mut dyn FnMut(Figure),
 ) -> io::Result<()> {
     match kind {
-        Kind::Up => bulk(server, Direction::Up, length, tell),
-        Kind::Down => bulk(server, Direction::Down, length, tell),
+        Kind::Up => bulk(server, Direction::Up, prefix, length, tell),
+        Kind::Down => bulk(server, Direction::Down, prefix, length, tell),
         Kind::KeepAlive => http(server, false, &format!("{prefix}_keepalive"), length, tell),
         Kind::Close => http(server, true, &format!("{prefix}_close"), length, tell),
         Kind::Idle5k => {
@@ -155,10 +156,13 @@ fn one(
 fn bulk(
     server: &Server,
     direction: Direction,
+    prefix: &str,
     length: Duration,
     tell: &mut dyn FnMut(Figure),
 ) -> io::Result<()> {
-    let name = if direction == Direction::Up { "tun_up" } else { "tun_down" };
+    // The bulk figures of the small servers are named after the device.
+    let prefix = if prefix == "http" { "tun" } else { prefix };
+    let name = format!("{prefix}_{}", if direction == Direction::Up { "up" } else { "down" });
     let before = cpu::used(server.pid())?;
     let bulk = load::bulk(server.client(), server.address(), direction, length)?;
     let used = cpu::used(server.pid())?.saturating_sub(before);
@@ -220,10 +224,9 @@ fn held(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Resu
 /// Processor time and memory of a server that nobody asks anything.
 fn rest(server: &Server, name: &str, length: Duration, tell: &mut dyn FnMut(Figure)) -> io::Result<()> {
     // Timers of what was asked before come due for a while yet.
-    std::thread::sleep(SETTLE);
+    wait::pass(SETTLE);
     let before = cpu::used(server.pid())?;
-    // What an idle process uses in real time is the question.
-    std::thread::sleep(length);
+    wait::pass(length);
     let used = cpu::used(server.pid())?.saturating_sub(before);
     let (_, resident) = cpu::memory(server.pid())?;
     tell(figure(format!("{name}_cpu"), used.as_secs_f64() * 1e6 / length.as_secs_f64(), "us/s"));
@@ -239,8 +242,7 @@ fn minute(server: &Server, prefix: &str, tell: &mut dyn FnMut(Figure)) -> io::Re
         let mut longest = Duration::ZERO;
         let (mut last, mut since) = (received(server.client()), Instant::now());
         while !wrk.is_finished() {
-            // The load runs in real time.
-            std::thread::sleep(LOOK);
+            wait::pass(LOOK);
             let now = received(server.client());
             if now != last {
                 (last, since) = (now, Instant::now());

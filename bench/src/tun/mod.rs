@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `responder.rs` | the smallest server there can be: one thread, one host, one queue of a TUN |
 //! | `service.rs` | what it serves: HTTP with a fixed body, a sink and a source of octets |
-//! | `hyper_service.rs` | the same HTTP service by hyper |
+//! | `hyper_service.rs` | the same services on an async stream, HTTP by hyper |
 //! | `subject.rs` | a server to be measured, and the namespaces around it |
 //! | `load.rs` | what is done to it: wrk, bulk transfers, idle connections |
 //! | `latency.rs` | an open-loop client of our own |
@@ -20,7 +20,7 @@ mod responder;
 mod service;
 mod subject;
 
-pub use hyper_service::serve_connection;
+pub use hyper_service::{pour, serve_connection, swallow};
 pub use measure::{Figure, KINDS, Kind, measure};
 pub use responder::respond;
 pub use service::{Service, answers, wants_close};

@@ -22,7 +22,8 @@ const fn once(topic: &'static str, subject: &'static str, words: &'static str) -
     Measure { topic, subject, program: TUN_SUITE, words, yields: Yields::RowsOnce }
 }
 
-/// smoltcp listens with 256 sockets: with fewer, connects fail. Its build without offload has 1500-octet packets.
+/// smoltcp listens with 256 sockets: with fewer, connects fail. Its build without offload has 1500-octet packets. One and
+/// two shards run on one core, so that their processor time is the same kind of time wherever there are only two cores.
 const MEASURES: &[Measure] = &[
     rows(
         "tun",
@@ -67,14 +68,26 @@ const MEASURES: &[Measure] = &[
     rows(
         "hyper",
         "linger",
-        "--rounds 1 --prefix hyper --kinds keepalive,close,latency,half,held \
+        "--rounds 1 --prefix hyper --kinds up,down,keepalive,close,latency,half,held \
          --subject linger:tun:{own}/tun_hyper_linger",
     ),
     rows(
         "hyper",
         "kernel",
-        "--rounds 1 --prefix hyper --kinds keepalive,close,latency,half \
+        "--rounds 1 --prefix hyper --kinds up,down,keepalive,close,latency,half \
          --subject kernel:loopback:{own}/tun_hyper_kernel",
+    ),
+    rows(
+        "hyper",
+        "linger",
+        "--rounds 1 --prefix one_shard --kinds keepalive,close \
+         --subject linger:tun:taskset~-c~0~{own}/tun_hyper_linger~1",
+    ),
+    rows(
+        "hyper",
+        "linger",
+        "--rounds 1 --prefix two_shards --kinds keepalive,close \
+         --subject linger:tun:taskset~-c~0~{own}/tun_hyper_linger~2",
     ),
     rows(
         "serve",
@@ -151,6 +164,12 @@ const TARGETS: &[Target] = &[
         0.9,
     ),
     at_least("hyper close: at least 1.2x kernel sockets per CPU second", "hyper_close_to_kernel", 1.2),
+    at_most(
+        "two shards on a TUN, keep-alive: at most 1.15x the CPU of one",
+        "two_shards_keepalive_cpu",
+        1.15,
+    ),
+    at_most("two shards on a TUN, close: at most 1.15x the CPU of one", "two_shards_close_cpu", 1.15),
     at_most("linger serve, idle: under 20 MB", "serve_idle_rss", 20.0),
     at_most(
         "10,000 idle hyper connections: at most 512 B more than on pipes",
