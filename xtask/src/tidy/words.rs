@@ -59,7 +59,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "sleep",
         words: &[concat!("thread::sl", "eep")],
-        applies: |source| !in_real_time(source),
+        applies: |source| !in_interop(source),
         in_tests: true,
         absolute: true,
         instead: "wait for what should happen, under the virtual clock",
@@ -67,7 +67,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "sleep",
         words: &[concat!("thread::sl", "eep")],
-        applies: in_real_time,
+        applies: in_interop,
         in_tests: true,
         absolute: false,
         instead: "say in a comment on the line before why only real time will do",
@@ -78,9 +78,8 @@ fn in_proto(source: &Source) -> bool {
     source.path.starts_with("crates/proto/src/")
 }
 
-/// Where the kernel takes part, and so its clock.
-fn in_real_time(source: &Source) -> bool {
-    source.path.starts_with("interop/") || source.path.starts_with("bench/")
+fn in_interop(source: &Source) -> bool {
+    source.path.starts_with("interop/")
 }
 
 pub(super) fn check(source: &Source, findings: &mut Vec<Finding>) {
