@@ -143,7 +143,7 @@ impl Lanes {
     #[inline]
     pub(super) fn take(&mut self, number: usize) -> Option<u32> {
         let lane = self.lanes.get_mut(number)?;
-        let (head, next) = (lane.head, lane.head + 1);
+        let (head, next) = (lane.head, lane.head.wrapping_add(1));
         if next & LINK == LINK {
             return None;
         }
