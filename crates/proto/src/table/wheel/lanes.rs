@@ -55,7 +55,7 @@ impl Lanes {
                 len += 1;
                 head += 1;
                 if head & LINK == LINK && head != tail {
-                    head = self.pages.get(head).unwrap().next;
+                    head = self.pages.get(head).map_or(tail, |link| link.next);
                 }
             }
         }
