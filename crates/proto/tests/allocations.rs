@@ -19,8 +19,8 @@ static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// The allocator counts for the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Messages, or lives, before the counting begins: long enough for the first timers to have come due.
-const WARM_UP: usize = 1000;
+/// Messages, or lives, before the counting begins.
+const WARM_UP: usize = 200;
 /// Messages, or lives, that are counted.
 const COUNTED: usize = 500;
 /// Allocations of all counted lives together by which the tables of those that are in TIME-WAIT still grow.

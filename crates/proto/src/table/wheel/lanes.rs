@@ -55,8 +55,7 @@ impl Lanes {
                 len += 1;
                 head += 1;
                 if head & LINK == LINK && head != tail {
-                    let Some(link) = self.pages.get(head) else { break };
-                    head = link.next;
+                    head = self.pages.get(head).map_or(tail, |link| link.next);
                 }
             }
         }
@@ -144,7 +143,7 @@ impl Lanes {
     #[inline]
     pub(super) fn take(&mut self, number: usize) -> Option<u32> {
         let lane = self.lanes.get_mut(number)?;
-        let (head, next) = (lane.head, lane.head + 1);
+        let (head, next) = (lane.head, lane.head.wrapping_add(1));
         if next & LINK == LINK {
             return None;
         }
