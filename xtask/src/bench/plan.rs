@@ -21,6 +21,7 @@ impl Home {
         match self {
             Self::Own => "linger",
             Self::Peers => "Rust peers",
+            Self::PeersTso => "smoltcp with offload",
             Self::Lwip => "lwIP",
             Self::Gvisor => "gVisor",
         }
