@@ -112,7 +112,7 @@ async fn shard(work: Work, client: &Net, listener: TcpListener, amount: u32) {
             let client = client.clone();
             spawn_local(async move {
                 match work {
-                    Work::Lives => live(&client, mine).await,
+                    Work::Lives => live(&client, mine, task).await,
                     Work::Bulk => pour(&client, mine).await,
                 }
                 .expect("nothing goes wrong in memory");
@@ -132,9 +132,16 @@ async fn answer(mut stream: TcpStream) {
     stream.close().await.expect("closed in order");
 }
 
-async fn live(client: &Net, lives: u32) -> io::Result<()> {
+async fn live(client: &Net, lives: u32, task: u32) -> io::Result<()> {
     let mut buffer = [0; RESPONSE];
+    let mut random = task;
     for _ in 0..lives {
+        // Connections that begin together stay together, and one that falls behind changes the size of every batch from
+        // then on: here they never keep step.
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        for _ in 0..random >> 29 {
+            tokio::task::yield_now().await;
+        }
         let mut stream = client.connect(SocketAddr::from((SERVER, PORT))).await?;
         stream.write_all(&[7; REQUEST]).await?;
         stream.read_exact(&mut buffer).await?;

@@ -12,7 +12,8 @@ const USAGE: &str = "usage: linger_mem MEASURE ...
   life LIVES [IDLE [HELD]]         whole lives next to IDLE connections and HELD TIME-WAITs (3000)
   seg CONNECTIONS ROUNDTRIPS [same|random] [BATCH]
                                    32-octet segments to and fro (same, 1)
-  bulk MTU on|off MIB [BUFKIB]     text in one direction, with checksums or without (256)
+  bulk MTU on|off MIB [BUFKIB [IDLE]]
+                                   text in one direction, with checksums or without (256, 0)
   mem idle|half_open|time_wait_v4|time_wait_v6 COUNT
                                    octets of memory for each
   tw LIVES HELD                    life LIVES 0 HELD
@@ -64,6 +65,7 @@ fn measure(words: &[&str]) -> Option<()> {
                 checksums,
                 number(3)?.into(),
                 number_or(4, 256)? << 10,
+                number_or(5, 0)?,
             );
         }
         "mem" => memory::footprint(words.get(1)?, number(2)?).then_some(())?,

@@ -24,10 +24,11 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    /// A connection with buffers of `buffer` octets at both ends, and nothing written yet.
-    pub(super) fn begin(mtu: u16, checksums: bool, buffer: u32) -> (Pair, Self) {
+    /// A connection with buffers of `buffer` octets at both ends next to `idle` others, and nothing written yet.
+    pub(super) fn begin(mtu: u16, checksums: bool, buffer: u32, idle: u32) -> (Pair, Self) {
         let tcp = TcpConfig { send_buffer: buffer, recv_buffer: buffer, ..TcpConfig::default() };
         let mut pair = Pair::new(&Setup { mtu, checksums, tcp, ..Setup::default() });
+        pair.idle(idle);
         let mut bulk = Self { pool: Pool::default(), pending: Bytes::new(), left: 0, got: 0, client: None };
         pair.connect();
         pair.run(&mut bulk);
@@ -94,15 +95,17 @@ impl App for Bulk {
     }
 }
 
-/// `mib` MiB over one connection with buffers of `buffer` octets at both ends, the beginning of slow start included.
-pub fn bulk(mtu: u16, checksums: bool, mib: u64, buffer: u32) {
+/// `mib` MiB over one connection with buffers of `buffer` octets at both ends, the beginning of slow start included, next
+/// to `idle` others.
+pub fn bulk(mtu: u16, checksums: bool, mib: u64, buffer: u32, idle: u32) {
     let total = mib << 20;
+    let (mut pair, mut bulk) = Bulk::begin(mtu, checksums, buffer, idle);
+    let carried = pair.wire.carried;
     let began = Cpu::now();
-    let (mut pair, mut bulk) = Bulk::begin(mtu, checksums, buffer);
     bulk.transfer(&mut pair, total);
     let took = began.elapsed_ns();
     assert_eq!(pair.client.counters().retransmits, 0, "nothing was sent twice");
     say("bulk_gbps", format_args!("{:.3}", total as f64 * 8.0 / took));
     say("bulk_ns_per_byte", format_args!("{:.4}", took / total as f64));
-    say("bulk_pkts", pair.wire.carried);
+    say("bulk_pkts", pair.wire.carried - carried);
 }

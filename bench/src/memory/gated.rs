@@ -87,10 +87,16 @@ pub struct Stretch {
 impl Stretch {
     /// Ready for `mib` MiB, with the congestion window open.
     pub fn new(mib: u32) -> Self {
-        let (mut pair, mut bulk) = Bulk::begin(1500, true, 256 << 10);
+        let (mut pair, mut bulk) = Bulk::begin(1500, true, 256 << 10, 0);
         bulk.transfer(&mut pair, 4 << 20);
-        bulk.left = u64::from(mib) << 20;
-        Self { pair, bulk }
+        Self { pair, bulk }.again(mib)
+    }
+
+    /// Ready for `mib` MiB more.
+    #[must_use]
+    pub fn again(mut self, mib: u32) -> Self {
+        self.bulk.left = u64::from(mib) << 20;
+        self
     }
 
     /// The text.

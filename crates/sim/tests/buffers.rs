@@ -200,7 +200,8 @@ fn time_wait_costs_59_octets_with_ipv4_and_83_with_ipv6() {
         let held = pair.sim.with(pair.client, |now, host| host.snapshot(now));
         assert_eq!((held.connections.len(), held.time_wait.len()), (0, CONNECTIONS + 1));
         let each = (needed(&mut pair.sim, pair.client) - before) / CONNECTIONS;
-        assert!((48..=each_max).contains(&each), "{each} octets");
+        // The first one has brought a page of records and a block of the index along, which others use.
+        assert!((24..=each_max).contains(&each), "{each} octets");
     }
 }
 

@@ -39,7 +39,6 @@ impl Built {
                 continue;
             }
             if let Err(reason) = built.build_peer(workspace, home) {
-                eprintln!("absent: {home:?}: {reason}");
                 built.absent.push((home, reason));
             }
         }

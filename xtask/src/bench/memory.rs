@@ -78,6 +78,10 @@ const BULK_1500: Yields = Yields::Pairs(&[
 const BULK_1500_NOCSUM: Yields = Yields::Pairs(&[pick("bulk_gbps", "bulk_1500_nocsum_gbps", "Gbit/s")]);
 const BULK_64K: Yields = Yields::Pairs(&[pick("bulk_gbps", "bulk_64k_gbps", "Gbit/s")]);
 const BULK_64K_NOCSUM: Yields = Yields::Pairs(&[pick("bulk_gbps", "bulk_64k_nocsum_gbps", "Gbit/s")]);
+const BULK_IDLE_1K: Yields = Yields::Pairs(&[pick("bulk_gbps", "bulk_1500_idle_1k_gbps", "Gbit/s")]);
+const BULK_IDLE_10K: Yields = Yields::Pairs(&[pick("bulk_gbps", "bulk_1500_idle_10k_gbps", "Gbit/s")]);
+const BULK_IDLE_100K: Yields = Yields::Pairs(&[pick("bulk_gbps", "bulk_1500_idle_100k_gbps", "Gbit/s")]);
+const BULK_IDLE_1M: Yields = Yields::Pairs(&[pick("bulk_gbps", "bulk_1500_idle_1m_gbps", "Gbit/s")]);
 const MIB: f64 = 1_048_576.0;
 
 const IDLE: Yields = Yields::Exact(&[
@@ -263,6 +267,11 @@ const MEASURES: &[Measure] = &[
         "bulk 1500 0 %N 256",
         counted("bulk_1500_nocsum_instructions_per_byte", 16, 64, MIB),
     ),
+    measure("bulk", "linger", LINGER, "bulk 1500 on 1024 256 1000", BULK_IDLE_1K),
+    measure("bulk", "smoltcp", SMOLTCP, "bulk 1500 1 64 256 none 1000", BULK_IDLE_1K),
+    measure("bulk", "linger", LINGER, "bulk 1500 on 1024 256 10000", BULK_IDLE_10K),
+    measure("bulk", "linger", LINGER, "bulk 1500 on 1024 256 100000", BULK_IDLE_100K),
+    measure("bulk", "linger", LINGER, "bulk 1500 on 1024 256 1000000", BULK_IDLE_1M),
     // What things cost in memory.
     measure("footprint", "linger", LINGER, "mem idle 1000000", IDLE),
     measure("footprint", SMOLTCP_SMALLEST, SMOLTCP, "mem 10000 64 64", IDLE_RESIDENT),
@@ -287,7 +296,7 @@ const MEASURES: &[Measure] = &[
         "tw 10000",
         Yields::Exact(&[pick("heap_per_tw", "time_wait_v4_bytes", "B")]),
     ),
-    measure("footprint", "kernel", KERNEL, "tw 200000", KERNEL_TIME_WAIT),
+    measure("footprint", "kernel", KERNEL, "tw 200000", KERNEL_OBJECTS),
     // Nothing to do, and much to do at once.
     measure("housekeeping", "linger", LINGER, "housekeeping 0 1000000", QUIET),
     measure("housekeeping", "linger", LINGER, "housekeeping 1000000 1000000", QUIET_1M),
@@ -331,7 +340,10 @@ const SMOLTCP_SMALLEST: &str = "smoltcp (64 B buffers)";
 const SMOLTCP_4K: &str = "smoltcp (4 KiB buffers)";
 const IDLE_RESIDENT: Yields = Yields::Exact(&[pick("bytes", "idle_bytes", "B")]);
 const TIME_WAIT_RESIDENT: Yields = Yields::Exact(&[pick("bytes", "time_wait_v4_bytes", "B")]);
-const KERNEL_TIME_WAIT: Yields = Yields::Exact(&[pick("object_bytes", "time_wait_v4_bytes", "B")]);
+const KERNEL_OBJECTS: Yields = Yields::Exact(&[
+    pick("time_wait_bytes", "time_wait_v4_bytes", "B"),
+    pick("half_open_bytes", "half_open_bytes", "B"),
+]);
 const QUIET: Yields = Yields::Pairs(&[pick("housekeeping_ns", "housekeeping_ns", "ns")]);
 const QUIET_1M: Yields = Yields::Pairs(&[pick("housekeeping_ns", "housekeeping_1m_ns", "ns")]);
 

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `plan.rs` | what a measurement is |
-//! | `memory.rs`, `memory_targets.rs`, `tun.rs` | the two suites: measurements, ratios, targets, charts |
+//! | `memory.rs`, `memory_targets.rs`, `shards.rs`, `tun.rs` | the suites: measurements, ratios, targets, charts |
 //! | `build.rs` | builds the programs; a peer that cannot be built is absent, with the reason |
 //! | `run.rs` | runs one measurement once |
 //! | `proof.rs` | the harness proves itself before it measures anything |
@@ -21,6 +21,7 @@ mod proof;
 mod results;
 mod run;
 mod samples;
+mod shards;
 mod tun;
 
 use crate::run::Workspace;
@@ -34,7 +35,7 @@ use std::time::Instant;
 
 pub(crate) use run::{count, value};
 
-const SUITES: [Suite; 2] = [memory::SUITE, tun::SUITE];
+const SUITES: [Suite; 3] = [memory::SUITE, shards::SUITE, tun::SUITE];
 
 /// Rounds when nobody says otherwise.
 const ROUNDS: u32 = 5;
@@ -171,7 +172,7 @@ fn measure_all(workspace: &Workspace, options: &Options) -> Result<(), String> {
     let rows = results::rows(&samples, &date);
     print!("{}", table(&rows));
     let mut absent: Vec<String> =
-        built.absent().iter().map(|(home, reason)| format!("{home:?}: {reason}")).collect();
+        built.absent().iter().map(|(home, reason)| format!("{}: {reason}", home.name())).collect();
     absent.extend(failures);
     absent.iter().for_each(|line| eprintln!("absent: {line}"));
     if options.print {

@@ -15,6 +15,19 @@ pub(crate) enum Home {
     Gvisor,
 }
 
+impl Home {
+    /// What people call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Own => "linger",
+            Self::Peers => "Rust peers",
+            Self::PeersTso => "smoltcp with offload",
+            Self::Lwip => "lwIP",
+            Self::Gvisor => "gVisor",
+        }
+    }
+}
+
 /// A program and where it runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Program {

@@ -147,7 +147,8 @@ fn lives(n: usize, text: bool) {
     let e = t.ns_per(n);
     println!("life_ns {e:.0} life_per_s {:.0}", 1e9 / e);
     println!("bytes {:.0}", slab_growth(before, n));
-    println!("object_bytes {}", object_size("tw_sock_TCP").unwrap_or(0));
+    println!("time_wait_bytes {}", object_size("tw_sock_TCP").unwrap_or(0));
+    println!("half_open_bytes {}", object_size("request_sock_TCP").unwrap_or(0));
 }
 
 /// What the kernel takes for one object of a kind.

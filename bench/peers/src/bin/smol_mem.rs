@@ -1,6 +1,7 @@
 //! smoltcp in memory, one thread: two interfaces back to back through a pair of packet queues.
 //!
-//! usage: smol_mem bulk MTU 0|1 MIB [BUFKIB [reno]]   checksums off or on; buffers of 1024 KiB; no congestion control
+//! usage: smol_mem bulk MTU 0|1 MIB [BUFKIB [reno|none [IDLE]]]
+//!                                                    checksums off or on; buffers of 1024 KiB; no congestion control
 //!        smol_mem life LIVES IDLE [RX TX]            buffers of 4096 octets
 //!        smol_mem seg CONNECTIONS ROUNDTRIPS [first]
 //!        smol_mem mem COUNT RX TX
@@ -158,6 +159,7 @@ fn bulk(words: &Words) {
     let buf = words.number_or(4, 1024) << 10;
     let reno = words.text(5) == "reno";
     let (mut a, mut b, ab, ba) = pair(mtu, csum);
+    idle(&mut a, &mut b, words.number_or(6, 0), 64, 64);
     let (ca, cb) = (a.add(65536, buf), b.add(buf, 65536));
     let control = if reno { tcp::CongestionControl::Reno } else { tcp::CongestionControl::None };
     a.set.get_mut::<tcp::Socket>(ca).set_congestion_control(control);

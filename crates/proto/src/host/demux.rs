@@ -6,7 +6,7 @@ use crate::secret::{Purpose, Secret};
 use crate::sip::Sip13;
 use crate::table::NIL;
 use crate::table::growth::Growth;
-use crate::table::index::Index;
+use crate::table::index::{Glance, Index};
 use crate::table::slab::Slab;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::opening::half_open::HalfOpen;
@@ -109,20 +109,6 @@ impl Host {
         key_in(&self.connections, &self.half_open, &self.time_wait_4, &self.time_wait_6, found)
     }
 
-    /// Whether `found` has this tuple.
-    #[inline]
-    fn has_key(&self, found: Found, key: &Key) -> bool {
-        match found {
-            Found::Connection(index) => {
-                self.connections.get(index).is_some_and(|connection| connection.key == *key)
-            }
-            Found::HalfOpen(index) => {
-                self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
-            }
-            found => self.waits_with_key(found, key),
-        }
-    }
-
     /// The connection that the last segment was for, if this one is for it too: most segments follow one of their own
     /// connection, and need no look-up then. Not while somebody watches.
     #[inline]
@@ -139,13 +125,6 @@ impl Host {
         self.demux.recent = index;
     }
 
-    /// Whether the TIME-WAIT `found` has this tuple. Rarely asked, and apart so that the look-up of others is short.
-    #[cold]
-    #[inline(never)]
-    fn waits_with_key(&self, found: Found, key: &Key) -> bool {
-        self.key_of(found) == Some(*key)
-    }
-
     /// Who owns this tuple.
     pub(super) fn find(&self, key: &Key) -> Option<Found> {
         self.find_hashed(self.demux.hash(key), key)
@@ -153,7 +132,29 @@ impl Host {
 
     /// Who owns this tuple, whose hash is known.
     pub(super) fn find_hashed(&self, hash: u64, key: &Key) -> Option<Found> {
-        self.demux.index.find(hash, |packed| self.has_key(Found::unpack(packed), key)).map(Found::unpack)
+        let found = match self.demux.index.glance(hash) {
+            Glance::Perhaps(packed) => Found::unpack(packed),
+            Glance::Nothing => return None,
+            Glance::Elsewhere => return self.find_anywhere(hash, key),
+        };
+        let owns = match found {
+            Found::Connection(index) => {
+                self.connections.get(index).is_some_and(|connection| connection.key == *key)
+            }
+            Found::HalfOpen(index) => {
+                self.half_open.get(index).is_some_and(|half_open| half_open.key == *key)
+            }
+            _ => false,
+        };
+        if owns { Some(found) } else { self.find_anywhere(hash, key) }
+    }
+
+    /// Where a glance at the index does not tell, or it is a TIME-WAIT.
+    #[cold]
+    #[inline(never)]
+    fn find_anywhere(&self, hash: u64, key: &Key) -> Option<Found> {
+        let owns = |packed| self.key_of(Found::unpack(packed)) == Some(*key);
+        self.demux.index.find(hash, owns).map(Found::unpack)
     }
 
     /// Makes `found` the owner of its tuple, which nobody owns.

@@ -16,7 +16,7 @@
 use super::Host;
 use super::input::Seen;
 use super::key::Key;
-use super::shard_map::{ShardMap, slot};
+use super::shard_map::ShardMap;
 use crate::trace::Direction;
 use crate::wire::ip::IpPacket;
 use crate::{Checksum, DropReason, FourTuple, Frame, Instant, InterfaceId, State};
@@ -77,14 +77,14 @@ impl Membership {
     /// A tuple of this hash is owned from now on.
     pub(super) fn enter(&self, hash: u64) {
         if let Some(shard) = &self.0 {
-            shard.map.add(shard.index, slot(hash));
+            shard.map.add(shard.index, hash);
         }
     }
 
     /// A tuple of this hash is owned no more.
     pub(super) fn leave(&self, hash: u64) {
         if let Some(shard) = &self.0 {
-            shard.map.subtract(shard.index, slot(hash));
+            shard.map.subtract(shard.index, hash);
         }
     }
 

@@ -34,6 +34,10 @@ impl<T, const N: usize> Chunks<T, N> {
         self.len
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// All memory, as an allocator is asked for it.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `chunks` | a growing array in pages that never move |
 //! | `slab` | values under an index and a generation |
-//! | `wheel` | timers, re-armed lazily, in exact order |
+//! | `wheel` | timers, re-armed lazily, in exact order: queues in front of a wheel |
 //! | `index` | 64-bit hash to a `u32` reference, in blocks that grow one by one |
 //! | `growth` | what growing has cost |
 //! | `rate_limit` | a token bucket in integer arithmetic |

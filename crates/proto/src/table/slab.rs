@@ -66,8 +66,9 @@ impl<T> Slab<T> {
         self.insert_with(|| value)
     }
 
-    /// As [`Self::insert`], of a value that is made where it will be: a large one is not carried about.
-    #[inline]
+    /// As [`Self::insert`], of a value that is made where it will be: a large one is not carried about. Always part of the
+    /// caller, as otherwise everything that the value is made of goes through memory.
+    #[inline(always)]
     pub(crate) fn insert_with(&mut self, make: impl FnOnce() -> T) -> (u32, u32) {
         if self.free == NIL {
             self.add_vacancy();

@@ -120,15 +120,12 @@ impl Line {
         self.refs.get(equal([first_word, self.lows[1]], tag).first()).copied().unwrap_or(NIL)
     }
 
-    /// Puts an entry into a free place; else counts that it passed by, and says false.
+    /// Puts an entry into a free place. False when there is none.
     #[inline]
     pub(super) fn put(&mut self, tag: u32, value: u32) -> bool {
         let [even, odd] = self.lows;
         let place = Places::zero(even, odd).first();
-        let Some(reference) = self.refs.get_mut(place) else {
-            self.pass();
-            return false;
-        };
+        let Some(reference) = self.refs.get_mut(place) else { return false };
         *reference = value;
         if let Some(lows) = self.lows.get_mut(place & 1) {
             *lows |= (u64::from(tag) & LOW_MASK) << (LANE as usize * (place >> 1));
@@ -154,8 +151,8 @@ impl Line {
         self.highs &= !(HIGH_MASK << (TAG_HIGH as usize * place));
     }
 
-    #[cold]
-    const fn pass(&mut self) {
+    /// Counts that an entry passes by.
+    pub(super) const fn pass(&mut self) {
         if self.lows[0] >> PASSED_SHIFT < PASSED_MAX {
             self.lows[0] += 1 << PASSED_SHIFT;
         }

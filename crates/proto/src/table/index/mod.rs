@@ -36,6 +36,17 @@ pub(crate) struct Index {
     growth: Growth,
 }
 
+/// What [`Index::glance`] saw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Glance {
+    /// No reference has this hash.
+    Nothing,
+    /// Nearly always the only one of this hash.
+    Perhaps(u32),
+    /// [`Index::find`] must look.
+    Elsewhere,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Block {
     lines: Box<[Line]>,
@@ -80,26 +91,25 @@ impl Index {
         self.growth
     }
 
-    /// The reference of this hash that `eq` agrees to. `eq` is asked about those with an equal tag only.
+    /// A short look at one line, which nearly always tells as much as [`Self::find`].
     #[inline]
-    pub(crate) fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
-        let block = self.blocks.get(self.block_of(hash))?;
+    pub(crate) fn glance(&self, hash: u64) -> Glance {
+        let Some(block) = self.blocks.get(self.block_of(hash)) else { return Glance::Nothing };
         let tag = tag_of(hash);
-        let line = block.lines.get(home(tag, block.lines.len()))?;
+        let Some(line) = block.lines.get(home(tag, block.lines.len())) else { return Glance::Nothing };
         match line.first(tag) {
-            Some((_, value)) if eq(value) => return Some(value),
-            None if !line.is_passed() => return None,
-            _ => {}
+            Some((_, value)) => Glance::Perhaps(value),
+            None if line.is_passed() => Glance::Elsewhere,
+            None => Glance::Nothing,
         }
-        self.find_on(hash, eq)
     }
 
-    /// Where the first place of the home line is not the one. Begins again, so that [`Self::find`] has nothing to keep.
-    #[cold]
+    /// The reference of this hash that `eq` agrees to. `eq` is asked about those with an equal tag only. Whoever is in a
+    /// hurry asks for a [glance](Self::glance) first.
     #[inline(never)]
-    fn find_on(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, eq: impl FnMut(u32) -> bool) -> Option<u32> {
         let block = self.blocks.get(self.block_of(hash))?;
-        block.find_on(tag_of(hash), eq).map(|(_, _, value)| value)
+        block.find(tag_of(hash), eq).map(|(_, _, value)| value)
     }
 
     /// For each hash the reference that is probably its own, [`NIL`] where there is none; no object is looked at.
@@ -134,12 +144,32 @@ impl Index {
     pub(crate) fn put(&mut self, hash: u64, value: u32) -> bool {
         let at = self.block_of(hash);
         let tag = tag_of(hash);
-        match self.blocks.get_mut(at) {
-            Some(block) if block.len < u32::from(block.limit) => block.put(tag, value),
-            _ => self.insert_growing(at, tag, value),
+        if let Some(block) = self.blocks.get_mut(at)
+            && block.len < u32::from(block.limit)
+            && let Some(line) = block.lines.get_mut(home(tag, block.lines.len()))
+            && line.put(tag, value)
+        {
+            block.len += 1;
+        } else {
+            self.put_rarely(hash, value);
         }
         self.len += 1;
         self.len > self.blocks.len() * PER_BLOCK
+    }
+
+    /// Where the block must grow first, or the home line is full.
+    #[cold]
+    #[inline(never)]
+    fn put_rarely(&mut self, hash: u64, value: u32) {
+        let at = self.block_of(hash);
+        if self.blocks.is_empty() {
+            self.push(Block::default());
+        }
+        let Some(block) = self.blocks.get_mut(at) else { return };
+        if block.len >= u32::from(block.limit) {
+            block.resize(block.len as usize + 1, &mut self.growth);
+        }
+        block.put(tag_of(hash), value);
     }
 
     /// Puts `new` in the place of the reference `old`, whose object lives on as another. False if `old` is not there.
@@ -169,17 +199,6 @@ impl Index {
         let number = (hash >> 32) as usize;
         let wide = number & self.wide;
         if wide < self.blocks.len() { wide } else { wide & self.mask }
-    }
-
-    #[cold]
-    fn insert_growing(&mut self, at: usize, tag: u32, value: u32) {
-        if self.blocks.is_empty() {
-            self.push(Block::default());
-        }
-        if let Some(block) = self.blocks.get_mut(at) {
-            block.resize(block.len as usize + 1, &mut self.growth);
-            block.put(tag, value);
-        }
     }
 
     /// Gives memory back; the last block keeps a little of it.
@@ -260,6 +279,7 @@ impl Block {
         while let Some(line) = self.lines.get_mut(at)
             && !line.put(tag, value)
         {
+            line.pass();
             at = farther(at, self.lines.len());
         }
     }
@@ -283,7 +303,7 @@ impl Block {
     #[cold]
     #[inline(never)]
     fn take_on(&mut self, tag: u32, eq: impl FnMut(u32) -> bool) -> Option<u32> {
-        let (at, place, value) = self.find_on(tag, eq)?;
+        let (at, place, value) = self.find(tag, eq)?;
         self.lines.get_mut(at)?.clear(place);
         self.len -= 1;
         self.unpass(tag, at);
@@ -306,21 +326,21 @@ impl Block {
     #[cold]
     #[inline(never)]
     fn replace_on(&mut self, tag: u32, old: u32, new: u32) -> bool {
-        let Some((at, place, _)) = self.find_on(tag, |value| value == old) else { return false };
+        let Some((at, place, _)) = self.find(tag, |value| value == old) else { return false };
         let Some(line) = self.lines.get_mut(at) else { return false };
         line.set(place, new);
         true
     }
 
-    /// Looks for the entry of a tag that `eq` agrees to, past the first place of the home line, and then as far as entries
-    /// of that line may lie: the line, the place in it, the reference.
+    /// Looks for the entry of a tag that `eq` agrees to, as far from its home line as entries of that may lie: the line,
+    /// the place in it, the reference.
     #[inline]
-    fn find_on(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
+    fn find(&self, tag: u32, mut eq: impl FnMut(u32) -> bool) -> Option<(usize, usize, u32)> {
         let home = home(tag, self.lines.len());
         let mut at = home;
-        let mut line = self.lines.get(at)?;
-        let mut places = line.equal(tag).without_first();
         loop {
+            let line = self.lines.get(at)?;
+            let mut places = line.equal(tag);
             while let Some((place, value)) = line.take_place(&mut places) {
                 if eq(value) {
                     return Some((at, place, value));
@@ -333,8 +353,6 @@ impl Block {
             if at == home {
                 return None;
             }
-            line = self.lines.get(at)?;
-            places = line.equal(tag);
         }
     }
 

@@ -12,10 +12,12 @@ use crate::table::chunks::Chunks;
 use crate::table::growth::Growth;
 
 pub(super) const LANES: usize = 4;
-/// Nodes of a page: 2 KiB.
-const PAGE: usize = 128;
+/// Nodes of a page: 1 KiB.
+const PAGE: usize = 64;
+/// Pages made at first. Each lane may need a second one, perhaps after hours: that shall not be when it is allocated.
+const PAGES_AT_FIRST: usize = 2 * LANES;
 /// The last place of a page holds no entry but the link to the next page.
-const LINK: u32 = 127;
+const LINK: u32 = 63;
 const _: () = assert!(LINK as usize == PAGE - 1);
 
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ impl Lanes {
                 len += 1;
                 head += 1;
                 if head & LINK == LINK && head != tail {
-                    head = self.pages.get(head).unwrap().next;
+                    head = self.pages.get(head).map_or(tail, |link| link.next);
                 }
             }
         }
@@ -96,7 +98,8 @@ impl Lanes {
     /// The lane for this deadline has filled its page: begins another, or the same again when all of it is gone. False if
     /// there is no such lane, or nothing to do.
     pub(super) fn make_room(&mut self, at: u64) -> bool {
-        let Some(lane) = self.fitting(at).and_then(|number| self.lanes.get_mut(number)) else { return false };
+        let Some(number) = self.fitting(at) else { return false };
+        let Some(lane) = self.lanes.get_mut(number) else { return false };
         if lane.tail & LINK != LINK {
             return false;
         }
@@ -105,13 +108,8 @@ impl Lanes {
             lane.head = lane.tail;
             return true;
         }
-        let page = match self.pages.get(self.free) {
-            Some(node) => core::mem::replace(&mut self.free, node.next),
-            None => match self.pages.push_page(|| Node { at: 0, key: 0, next: NIL }) {
-                Some(page) => page,
-                None => return false,
-            },
-        };
+        let Some(page) = self.take_page() else { return false };
+        let Some(lane) = self.lanes.get_mut(number) else { return false };
         match self.pages.get_mut(lane.tail) {
             Some(link) => link.next = page,
             None => lane.head = page,
@@ -120,12 +118,32 @@ impl Lanes {
         true
     }
 
+    /// A page for a lane; `None` if there are as many as there may be.
+    fn take_page(&mut self) -> Option<u32> {
+        if self.free == NIL {
+            for _ in 0..if self.pages.is_empty() { PAGES_AT_FIRST } else { 1 } {
+                let page = self.pages.push_page(|| Node { at: 0, key: 0, next: NIL })?;
+                self.add_free(page);
+            }
+        }
+        let page = self.free;
+        self.free = self.pages.get(page)?.next;
+        Some(page)
+    }
+
+    fn add_free(&mut self, page: u32) {
+        if let Some(node) = self.pages.get_mut(page) {
+            node.next = self.free;
+            self.free = page;
+        }
+    }
+
     /// Takes the first entry of a lane that has one: its key. `None` if there is no such lane, or the entry is the last of
     /// its page and wants [`Self::take_last`].
     #[inline]
     pub(super) fn take(&mut self, number: usize) -> Option<u32> {
         let lane = self.lanes.get_mut(number)?;
-        let (head, next) = (lane.head, lane.head + 1);
+        let (head, next) = (lane.head, lane.head.wrapping_add(1));
         if next & LINK == LINK {
             return None;
         }
@@ -149,9 +167,7 @@ impl Lanes {
         let left = lane.head & !LINK;
         lane.head = self.pages.get(lane.head)?.next;
         lane.front = self.pages.get(lane.head)?.at;
-        let node = self.pages.get_mut(left)?;
-        node.next = self.free;
-        self.free = left;
+        self.add_free(left);
         Some(key)
     }
 

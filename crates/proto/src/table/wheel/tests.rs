@@ -70,7 +70,7 @@ fn durations_that_alternate_need_the_lanes_only_and_none_is_held_up_by_a_distant
         assert_eq!(wheel.levels.len(), distant + 1);
     }
     // 2,480 entries of the last moments, in queues that each begin and end within a page.
-    assert!(wheel.lanes.pages() <= 2_480 / 127 + 8, "{}", wheel.lanes.pages());
+    assert!(wheel.lanes.pages() <= 2_480 / 63 + 8, "{}", wheel.lanes.pages());
 }
 
 #[test]

@@ -39,9 +39,9 @@ fn frame_that_the_directory_errs_about_goes_round_once_and_is_answered_at_home()
     let mut group = Group::new(3, Steering::All(1));
     for packet in [stray_ack(81), stray_ack(PORT)] {
         let key = Key::from_tuple(&tuple_of(&packet).unwrap());
-        let slot = crate::host::shard_map::slot(group.shards[0].demux.hash(&key));
+        let hash = group.shards[0].demux.hash(&key);
         for wrong in [0, 2] {
-            group.map.add(wrong, slot);
+            group.map.add(wrong, hash);
         }
         let before = group.counters();
         group.arrive(packet, None);
