@@ -470,3 +470,16 @@ fn a_loop_without_tokio_gets_what_waits_in_batches_and_sends() {
         assert_eq!((tun.counters().refused(), tun.counters().down()), (0, 0));
     });
 }
+
+#[test]
+fn a_batch_is_full_at_64_frames_or_half_a_mib() {
+    for (length, frames) in [(60, 64), (64_000, 9), (8_192, 64), (8_193, 64)] {
+        let (mut count, mut batch, counters) = (Count::default(), Vec::new(), TunCounters::default());
+        while !count.is_full() {
+            count.take(Some(Frame::from(bytes::Bytes::from(vec![0; length]))), &mut batch, &counters);
+        }
+        assert_eq!((batch.len(), counters.malformed()), (frames, 0), "{length}");
+        count.take(None, &mut batch, &counters);
+        assert_eq!((batch.len(), counters.malformed()), (frames, 1));
+    }
+}
