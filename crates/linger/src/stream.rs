@@ -264,7 +264,7 @@ impl Hold {
         }
         let mut core = self.handle.lock();
         core.check_readable()?;
-        let now = core.now();
+        let now = core.latest();
         let filled = buf.filled().len();
         let result = match core.host.stream(self.id) {
             Some(mut stream) => fill(&mut stream, now, buf),
@@ -285,7 +285,7 @@ impl Hold {
     pub(crate) fn poll_read_chunk(&self, cx: &Context<'_>, max: usize) -> Poll<io::Result<Option<Bytes>>> {
         let mut core = self.handle.lock();
         core.check_readable()?;
-        let now = core.now();
+        let now = core.latest();
         let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
         match stream.read_chunk(now, max) {
             Ok(text) => {
@@ -302,7 +302,7 @@ impl Hold {
     pub(crate) fn poll_write(&self, cx: &Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut core = self.handle.lock();
         self.check_alive(&core)?;
-        let now = core.now();
+        let now = core.latest();
         let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
         let mut written = 0;
         for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
@@ -328,7 +328,7 @@ impl Hold {
         let mut core = self.handle.lock();
         while text.has_remaining() {
             self.check_alive(&core)?;
-            let now = core.now();
+            let now = core.latest();
             let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
             match stream.write_chunk(now, text) {
                 Ok(_) => core.output_due(),
