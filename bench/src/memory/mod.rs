@@ -10,7 +10,7 @@
 //! | `footprint.rs` | what an object costs in memory |
 //! | `quiet.rs` | calls with nothing due |
 //! | `grow.rs` | the largest single call while tables grow |
-//! | [`gated`] | pieces of work whose instructions are gated |
+//! | [`mod@gated`] | pieces of work whose instructions are gated |
 //!
 //! Each measure prints `key value` pairs, one to a line.
 
