@@ -132,16 +132,19 @@ impl Pair {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pair = Self::new();
         let ids = pair.open();
-        for round in 0..WARM_UP + COUNTED {
-            if round == WARM_UP {
-                pair.allocations = 0;
+        let rounds = |pair: &mut Self, count| {
+            pair.allocations = 0;
+            for _ in 0..count {
+                pair.now += Duration::from_micros(100);
+                pair.message(ids, 0, request, piece);
+                pair.message(ids, 1, response, piece);
+                pair.exchange();
             }
-            pair.now += Duration::from_micros(100);
-            pair.message(ids, 0, request, piece);
-            pair.message(ids, 1, response, piece);
-            pair.exchange();
-        }
-        pair.allocations
+            pair.allocations
+        };
+        rounds(&mut pair, WARM_UP);
+        // Threads of the test's own frame may allocate meanwhile, and can only add.
+        [(); 3].map(|()| rounds(&mut pair, COUNTED)).into_iter().min().unwrap_or(usize::MAX)
     }
 
     /// Connect, request, response, the server closes first, then the client; old TIME-WAITs expire.
