@@ -7,8 +7,8 @@ use bench::memory::gated::{Segments, Stretch};
 static ALLOCATOR: bench::Counting = bench::Counting;
 
 /// The least of three, since other threads of the test's own frame may allocate meanwhile, and can only add.
-fn least<T>(mut work: T, run: impl Fn(T) -> T) -> (T, usize) {
-    let mut least = usize::MAX;
+fn least<T>(mut work: T, run: impl Fn(T) -> T) -> (T, u64) {
+    let mut least = u64::MAX;
     for _ in 0..3 {
         let before = bench::heap().calls;
         work = run(work);
