@@ -16,7 +16,9 @@ fn warm(tcp: TcpConfig) -> Solo {
     solo
 }
 
-// requirement: 9293-SHLD-18, 9293-MUST-40, 5681-20
+// requirement: 9293-SHLD-18
+// requirement: 9293-MUST-40
+// requirement: 5681-20
 #[test]
 fn lone_segment_is_acknowledged_when_the_delay_is_over_and_not_before() {
     let mut solo = Solo::new(plain());
@@ -67,7 +69,8 @@ fn two_full_segments_worth_of_small_text_is_acknowledged_at_once() {
     assert_eq!(acks, [4000]);
 }
 
-// requirement: 9293-SHLD-19, 9293-MUST-58
+// requirement: 9293-SHLD-19
+// requirement: 9293-MUST-58
 #[test]
 fn merged_super_segment_counts_as_the_segments_it_was_made_of() {
     let mut solo = Solo::new(plain());
@@ -77,7 +80,9 @@ fn merged_super_segment_counts_as_the_segments_it_was_made_of() {
     assert_eq!(bare(&solo.sent()), [3000]);
 }
 
-// requirement: 9293-MUST-58, 9293-MUST-59, 5681-21
+// requirement: 9293-MUST-58
+// requirement: 9293-MUST-59
+// requirement: 5681-21
 #[test]
 fn batch_of_segments_in_order_draws_one_ack() {
     let mut solo = warm(plain());
@@ -85,7 +90,8 @@ fn batch_of_segments_in_order_draws_one_ack() {
     assert_eq!(bare(&solo.arrive_together(&batch)), [12_000]);
 }
 
-// requirement: 5681-10, 9293-MAY-13
+// requirement: 5681-10
+// requirement: 9293-MAY-13
 #[test]
 fn each_segment_out_of_order_draws_a_duplicate_ack_even_in_one_batch() {
     let mut solo = warm(plain());
@@ -96,7 +102,8 @@ fn each_segment_out_of_order_draws_a_duplicate_ack_even_in_one_batch() {
     assert_eq!(bare(&solo.arrives(text(2000, 0, &[1; 1000]))), [8000]);
 }
 
-// requirement: 5681-11, 6582-8
+// requirement: 5681-11
+// requirement: 6582-8
 #[test]
 fn segment_that_fills_a_part_of_a_hole_is_acknowledged_at_once() {
     let mut solo = warm(plain());
@@ -106,7 +113,8 @@ fn segment_that_fills_a_part_of_a_hole_is_acknowledged_at_once() {
     assert_eq!(solo.read().0.len(), 5000);
 }
 
-// requirement: 5681-10, 2018-3
+// requirement: 5681-10
+// requirement: 2018-3
 #[test]
 fn duplicate_ack_leaves_as_a_bare_segment_although_there_is_text_to_send() {
     let mut solo = Solo::listening(TcpConfig { timestamps: false, ..TcpConfig::default() });
@@ -123,7 +131,10 @@ fn duplicate_ack_leaves_as_a_bare_segment_although_there_is_text_to_send() {
     assert_eq!(sent.len(), 2);
 }
 
-// requirement: 2018-3, 2018-4, 2018-5, 2018-6
+// requirement: 2018-3
+// requirement: 2018-4
+// requirement: 2018-5
+// requirement: 2018-6
 #[test]
 fn sack_blocks_name_the_newest_range_first_and_repeat_the_others() {
     for (timestamps, blocks) in [(false, 4), (true, 3)] {
@@ -153,7 +164,8 @@ fn sack_blocks_name_the_newest_range_first_and_repeat_the_others() {
     }
 }
 
-// requirement: 2018-1, 2018-2
+// requirement: 2018-1
+// requirement: 2018-2
 #[test]
 fn sack_is_not_used_unless_both_syns_permit_it() {
     for (ours, theirs) in [(false, true), (true, false)] {
@@ -170,7 +182,9 @@ fn sack_is_not_used_unless_both_syns_permit_it() {
     }
 }
 
-// requirement: 9293-SA-CLOSE-WAIT-1, 9293-SA-CLOSING-1, 9293-SA-LAST-ACK-1
+// requirement: 9293-SA-CLOSE-WAIT-1
+// requirement: 9293-SA-CLOSING-1
+// requirement: 9293-SA-LAST-ACK-1
 #[test]
 fn fin_that_comes_again_is_acknowledged_again_in_every_state_after_it() {
     for state in [State::CloseWait, State::Closing, State::LastAck] {
@@ -183,7 +197,10 @@ fn fin_that_comes_again_is_acknowledged_again_in_every_state_after_it() {
     }
 }
 
-// requirement: 9293-SA-CLOSE-WAIT-7, 9293-SA-CLOSING-7, 9293-SA-LAST-ACK-7, 9293-SA-CLOSE-WAIT-8
+// requirement: 9293-SA-CLOSE-WAIT-7
+// requirement: 9293-SA-CLOSING-7
+// requirement: 9293-SA-LAST-ACK-7
+// requirement: 9293-SA-CLOSE-WAIT-8
 #[test]
 fn text_and_fin_behind_the_peers_fin_are_ignored() {
     for state in [State::CloseWait, State::Closing, State::LastAck] {
@@ -198,7 +215,8 @@ fn text_and_fin_behind_the_peers_fin_are_ignored() {
     }
 }
 
-// requirement: 9293-SA-ESTABLISHED-15, 9293-SHLD-31
+// requirement: 9293-SA-ESTABLISHED-15
+// requirement: 9293-SHLD-31
 #[test]
 fn fin_that_overtakes_text_waits_for_it() {
     let mut solo = Solo::new(plain());
@@ -241,7 +259,10 @@ fn events_are_told_once_for_a_batch() {
     assert_eq!(solo.events.len(), 2);
 }
 
-// requirement: 7323-11, 7323-12, 7323-13, 7323-14
+// requirement: 7323-11
+// requirement: 7323-12
+// requirement: 7323-13
+// requirement: 7323-14
 #[test]
 fn segment_without_the_timestamp_that_was_agreed_on_is_dropped_and_nothing_else_happens() {
     let mut solo =
@@ -256,7 +277,9 @@ fn segment_without_the_timestamp_that_was_agreed_on_is_dropped_and_nothing_else_
     assert!(solo.write(b"y")[0].header.options.timestamp.is_none());
 }
 
-// requirement: 7323-17, 7323-18, 7323-19
+// requirement: 7323-17
+// requirement: 7323-18
+// requirement: 7323-19
 #[test]
 fn echo_is_that_of_the_segment_that_the_delayed_ack_waited_for() {
     let mut solo =
@@ -269,7 +292,8 @@ fn echo_is_that_of_the_segment_that_the_delayed_ack_waited_for() {
     assert_eq!(ecr(&solo.arrives(text(20, 0, &[1; 10]).ts(140, 0))), 140, "the one that fills the hole");
 }
 
-// requirement: 7323-20, 7323-24
+// requirement: 7323-20
+// requirement: 7323-24
 #[test]
 fn segment_with_an_older_timestamp_is_acknowledged_and_dropped() {
     let mut solo =
@@ -306,7 +330,8 @@ fn timestamp_of_24_days_ago_says_nothing_any_more() {
     assert_eq!(solo.read().0, b"", "99 is the newest now");
 }
 
-// requirement: 7323-11, 7323-15
+// requirement: 7323-11
+// requirement: 7323-15
 #[test]
 fn every_kind_of_segment_carries_the_timestamp() {
     let mut solo =

@@ -8,7 +8,9 @@ fn briefs(sent: &[Sent]) -> Vec<(Flags, i64, i64, usize)> {
     sent.iter().map(Sent::brief).collect()
 }
 
-// requirement: 9293-SA-FIN-WAIT-1-5, 9293-SA-FIN-WAIT-2-8, 9293-SA-FIN-WAIT-1-10
+// requirement: 9293-SA-FIN-WAIT-1-5
+// requirement: 9293-SA-FIN-WAIT-2-8
+// requirement: 9293-SA-FIN-WAIT-1-10
 #[test]
 fn side_that_closes_first_goes_through_fin_wait_1_and_2_to_time_wait() {
     let mut solo = Solo::new(plain());
@@ -25,7 +27,8 @@ fn side_that_closes_first_goes_through_fin_wait_1_and_2_to_time_wait() {
     assert_eq!(solo.read(), (Vec::new(), true));
 }
 
-// requirement: 9293-SA-CLOSE-WAIT-5, 9293-SA-LAST-ACK-5
+// requirement: 9293-SA-CLOSE-WAIT-5
+// requirement: 9293-SA-LAST-ACK-5
 #[test]
 fn side_that_closes_second_goes_through_close_wait_and_last_ack_to_nothing() {
     let mut solo = Solo::new(plain());
@@ -42,7 +45,8 @@ fn side_that_closes_second_goes_through_close_wait_and_last_ack_to_nothing() {
     assert_eq!(solo.arrives(seg(FIN_ACK, 0, 6))[0].flags, Flags::RST);
 }
 
-// requirement: 9293-SA-FIN-WAIT-1-8, 9293-SA-CLOSING-5
+// requirement: 9293-SA-FIN-WAIT-1-8
+// requirement: 9293-SA-CLOSING-5
 #[test]
 fn fins_that_cross_go_through_closing_to_time_wait() {
     let mut solo = Solo::new(plain());
@@ -53,7 +57,8 @@ fn fins_that_cross_go_through_closing_to_time_wait() {
     assert_eq!(solo.state(), State::TimeWait);
 }
 
-// requirement: 9293-SA-FIN-WAIT-1-7, 9293-SA-FIN-WAIT-2-7
+// requirement: 9293-SA-FIN-WAIT-1-7
+// requirement: 9293-SA-FIN-WAIT-2-7
 #[test]
 fn half_closed_side_goes_on_receiving_and_acknowledging() {
     for state in [State::FinWait1, State::FinWait2] {

@@ -12,7 +12,11 @@ fn cwnd(solo: &Solo) -> u32 {
     solo.host.info(solo.id).unwrap().cwnd
 }
 
-// requirement: 6298-1, 6298-10, 6298-13, 6298-14, 6298-15
+// requirement: 6298-1
+// requirement: 6298-10
+// requirement: 6298-13
+// requirement: 6298-14
+// requirement: 6298-15
 #[test]
 fn first_segment_is_sent_again_after_a_second_and_then_after_doubled_times() {
     let mut solo = Solo::new(plain());
@@ -24,7 +28,10 @@ fn first_segment_is_sent_again_after_a_second_and_then_after_doubled_times() {
     assert!(again.iter().all(|sent| sent.brief() == (Flags::ACK, 0, 0, 4)));
 }
 
-// requirement: 6298-2, 6298-3, 6298-4, 6298-8
+// requirement: 6298-2
+// requirement: 6298-3
+// requirement: 6298-4
+// requirement: 6298-8
 #[test]
 fn timeout_follows_the_measured_round_trips_and_has_a_floor() {
     let mut solo = Solo::new(plain());
@@ -45,7 +52,9 @@ fn timeout_follows_the_measured_round_trips_and_has_a_floor() {
     assert_eq!(solo.host.info(solo.id).unwrap().rto.as_millis(), 200);
 }
 
-// requirement: 6298-6, 6298-18, 9293-MUST-18
+// requirement: 6298-6
+// requirement: 6298-18
+// requirement: 9293-MUST-18
 #[test]
 fn segment_sent_twice_is_not_measured_and_the_doubled_timeout_lasts_until_one_is() {
     let mut solo = Solo::new(plain());
@@ -60,7 +69,8 @@ fn segment_sent_twice_is_not_measured_and_the_doubled_timeout_lasts_until_one_is
     assert_eq!(solo.host.info(solo.id).unwrap().rto, Duration::from_millis(300));
 }
 
-// requirement: 6298-6, 7323-16
+// requirement: 6298-6
+// requirement: 7323-16
 #[test]
 fn timestamp_tells_which_transmission_was_acknowledged() {
     let mut solo =
@@ -73,7 +83,8 @@ fn timestamp_tells_which_transmission_was_acknowledged() {
     assert_eq!((info.srtt.as_millis(), info.rto.as_millis()), (40, 200));
 }
 
-// requirement: 6298-2, 6298-7
+// requirement: 6298-2
+// requirement: 6298-7
 #[test]
 fn handshake_is_the_first_round_trip_on_both_sides() {
     let (mut active, _) = Solo::connecting(plain());
@@ -90,7 +101,8 @@ fn handshake_is_the_first_round_trip_on_both_sides() {
     }
 }
 
-// requirement: 6298-11, 6298-12
+// requirement: 6298-11
+// requirement: 6298-12
 #[test]
 fn ack_of_new_text_restarts_the_timer_and_the_last_one_stops_it() {
     let mut solo = Solo::new(plain());
@@ -110,7 +122,8 @@ fn ack_of_new_text_restarts_the_timer_and_the_last_one_stops_it() {
     assert_eq!(solo.host.poll_timeout().map(|_| solo.wait_ms(100_000).len()).unwrap_or(0), 0);
 }
 
-// requirement: 6298-16, 5681-4
+// requirement: 6298-16
+// requirement: 5681-4
 #[test]
 fn lost_syn_means_three_seconds_and_one_segment_to_begin_with() {
     let mut syn_was_lost = Solo::connecting(plain()).0;
@@ -128,7 +141,8 @@ fn lost_syn_means_three_seconds_and_one_segment_to_begin_with() {
     }
 }
 
-// requirement: 5681-2, 5681-3
+// requirement: 5681-2
+// requirement: 5681-3
 #[test]
 fn initial_window_is_ten_segments_or_14600_octets() {
     for (mss, expected) in [(1000, 10_000), (1460, 14_600), (4000, 14_600), (8000, 16_000)] {
@@ -139,7 +153,8 @@ fn initial_window_is_ten_segments_or_14600_octets() {
     }
 }
 
-// requirement: 5681-6, 5681-1
+// requirement: 5681-6
+// requirement: 5681-1
 #[test]
 fn slow_start_adds_what_was_acknowledged_when_the_window_was_in_use() {
     let mut solo = Solo::new(plain());
@@ -164,7 +179,8 @@ fn window_falls_back_to_the_initial_one_after_an_idle_timeout() {
     assert_eq!(solo.write(&[0; 40_000]).len(), 10);
 }
 
-// requirement: 5681-8, 5681-9
+// requirement: 5681-8
+// requirement: 5681-9
 #[test]
 fn timeout_leaves_one_segment_and_half_the_flight_and_a_second_one_does_not_halve_again() {
     let mut solo = Solo::new(plain());
@@ -180,7 +196,8 @@ fn timeout_leaves_one_segment_and_half_the_flight_and_a_second_one_does_not_halv
     assert_eq!(solo.host.info(solo.id).unwrap().ssthresh, 2000);
 }
 
-// requirement: 5681-6, 5681-9
+// requirement: 5681-6
+// requirement: 5681-9
 #[test]
 fn one_ack_of_much_after_a_timeout_adds_one_segment_only() {
     let mut solo = Solo::new(plain());
@@ -191,7 +208,11 @@ fn one_ack_of_much_after_a_timeout_adds_one_segment_only() {
     assert_eq!(cwnd(&solo), 2000);
 }
 
-// requirement: 5681-14, 5681-15, 5681-16, 5681-17, 6582-3
+// requirement: 5681-14
+// requirement: 5681-15
+// requirement: 5681-16
+// requirement: 5681-17
+// requirement: 6582-3
 #[test]
 fn third_duplicate_ack_sends_again_and_the_full_ack_ends_recovery() {
     let mut solo = Solo::new(plain());
@@ -227,7 +248,9 @@ fn partial_ack_sends_the_next_hole_at_once_and_stays_in_recovery() {
     assert_eq!(solo.host.counters().retransmits, 3);
 }
 
-// requirement: 6582-1, 6582-2, 6582-7
+// requirement: 6582-1
+// requirement: 6582-2
+// requirement: 6582-7
 #[test]
 fn duplicate_acks_for_what_a_timeout_sent_again_do_not_start_recovery() {
     let mut solo = Solo::new(plain());
@@ -279,7 +302,8 @@ fn ack_that_is_due_does_not_ride_on_a_fin_that_is_sent_again() {
     assert_eq!(sent.iter().map(Sent::brief).collect::<Vec<_>>(), [(FIN_ACK, 0, 1, 0), (Flags::ACK, 1, 1, 0)]);
 }
 
-// requirement: 9293-MUST-20, 9293-MUST-21
+// requirement: 9293-MUST-20
+// requirement: 9293-MUST-21
 #[test]
 fn user_timeout_counts_from_the_first_text_not_acknowledged_and_is_exact() {
     for idle in [0, 3_000] {
@@ -342,7 +366,8 @@ fn nodelay_lets_small_segments_leave_at_once_and_frees_what_nagle_held() {
     assert_eq!(briefs(&solo.write(&[0; 3])), [(110, 3)]);
 }
 
-// requirement: 9293-MUST-61, 9293-SHLD-27
+// requirement: 9293-MUST-61
+// requirement: 9293-SHLD-27
 #[test]
 fn push_marks_the_segment_that_empties_the_buffer() {
     let mut solo = Solo::new(plain());

@@ -21,7 +21,11 @@ fn both_open(tcp: TcpConfig) -> Solo {
     solo
 }
 
-// requirement: 9293-SA-LISTEN-1, 9293-SA-LISTEN-4, 9293-MUST-14, 9293-SHLD-5, 9293-MUST-67
+// requirement: 9293-SA-LISTEN-1
+// requirement: 9293-SA-LISTEN-4
+// requirement: 9293-MUST-14
+// requirement: 9293-SHLD-5
+// requirement: 9293-MUST-67
 #[test]
 fn syn_is_answered_with_syn_ack_and_mss_and_creates_no_connection_yet() {
     let mut solo = Solo::listening(TcpConfig::default());
@@ -33,7 +37,8 @@ fn syn_is_answered_with_syn_ack_and_mss_and_creates_no_connection_yet() {
     assert!(solo.host.connections.is_empty());
 }
 
-// requirement: 9293-SA-LISTEN-7, 9293-SA-LISTEN-8
+// requirement: 9293-SA-LISTEN-7
+// requirement: 9293-SA-LISTEN-8
 #[test]
 fn text_and_fin_on_a_syn_are_left_for_the_peer_to_send_again() {
     let mut solo = Solo::listening(plain());
@@ -47,7 +52,9 @@ fn text_and_fin_on_a_syn_are_left_for_the_peer_to_send_again() {
     assert_eq!(solo.read(), (b"early".to_vec(), true));
 }
 
-// requirement: 9293-SA-SYN-RECEIVED-5, 9293-SA-SYN-RECEIVED-7, 9293-SA-SYN-RECEIVED-8
+// requirement: 9293-SA-SYN-RECEIVED-5
+// requirement: 9293-SA-SYN-RECEIVED-7
+// requirement: 9293-SA-SYN-RECEIVED-8
 #[test]
 fn ack_of_the_handshake_may_carry_text_and_fin() {
     let mut solo = half_open(plain());
@@ -91,7 +98,8 @@ fn segment_outside_the_window_in_syn_received_is_answered_with_an_ack() {
     }
 }
 
-// requirement: 9293-SA-SYN-RECEIVED-2, 9293-SA-SYN-RECEIVED-11
+// requirement: 9293-SA-SYN-RECEIVED-2
+// requirement: 9293-SA-SYN-RECEIVED-11
 #[test]
 fn rst_in_syn_received_returns_to_listen_only_when_it_is_exact() {
     let mut solo = half_open(plain());
@@ -172,7 +180,9 @@ fn syn_ack_is_repeated_five_times_and_then_forgotten() {
     assert_eq!(solo.host.poll_timeout(), None);
 }
 
-// requirement: 9293-SA-SYN-SENT-4, 9293-SA-SYN-SENT-7, 9293-SA-SYN-SENT-8
+// requirement: 9293-SA-SYN-SENT-4
+// requirement: 9293-SA-SYN-SENT-7
+// requirement: 9293-SA-SYN-SENT-8
 #[test]
 fn syn_ack_establishes_and_its_text_and_fin_are_taken() {
     let (mut solo, syn) = Solo::connecting(plain());
@@ -186,7 +196,11 @@ fn syn_ack_establishes_and_its_text_and_fin_are_taken() {
     assert_eq!(solo.read(), (b"banner".to_vec(), true));
 }
 
-// requirement: 9293-SA-SYN-SENT-2, 9293-SA-SYN-SENT-5, 9293-SA-SYN-SENT-10, 9293-SA-SYN-SENT-11, 5961-4
+// requirement: 9293-SA-SYN-SENT-2
+// requirement: 9293-SA-SYN-SENT-5
+// requirement: 9293-SA-SYN-SENT-10
+// requirement: 9293-SA-SYN-SENT-11
+// requirement: 5961-4
 #[test]
 fn syn_sent_believes_only_an_ack_of_its_syn() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -205,7 +219,9 @@ fn syn_sent_believes_only_an_ack_of_its_syn() {
     assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::Refused)]);
 }
 
-// requirement: 9293-MUST-22, 9293-MUST-23, 6298-14
+// requirement: 9293-MUST-22
+// requirement: 9293-MUST-23
+// requirement: 6298-14
 #[test]
 fn syn_is_repeated_with_doubled_times_for_three_minutes() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -218,7 +234,8 @@ fn syn_is_repeated_with_doubled_times_for_three_minutes() {
     assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::TimedOut)]);
 }
 
-// requirement: 9293-MUST-10, 9293-SA-SYN-SENT-9
+// requirement: 9293-MUST-10
+// requirement: 9293-SA-SYN-SENT-9
 #[test]
 fn crossing_syns_make_one_connection_whichever_answer_arrives() {
     for answer in [seg(SYN_ACK, -1, 0).mss(1000), ack(0, 0), text(0, 0, b"text")] {
@@ -389,7 +406,8 @@ fn listener_that_goes_resets_what_waits_and_forgets_what_is_half_open() {
     assert!(solo.wait_ms(100_000).is_empty());
 }
 
-// requirement: 9293-MUST-15, 9293-MUST-16
+// requirement: 9293-MUST-15
+// requirement: 9293-MUST-16
 #[test]
 fn mss_is_what_the_peer_names_or_536_less_the_options() {
     for (named, timestamps, expected) in [
@@ -410,7 +428,8 @@ fn mss_is_what_the_peer_names_or_536_less_the_options() {
     }
 }
 
-// requirement: 9293-MUST-65, 2018-1
+// requirement: 9293-MUST-65
+// requirement: 2018-1
 #[test]
 fn options_of_a_syn_appear_on_no_other_segment() {
     let mut syn = seg(Flags::SYN, -1, 0).mss(1000).ts(1, 0);
@@ -427,7 +446,8 @@ fn options_of_a_syn_appear_on_no_other_segment() {
     }
 }
 
-// requirement: 9293-MUST-46, 9293-MUST-44
+// requirement: 9293-MUST-46
+// requirement: 9293-MUST-44
 #[test]
 fn connect_goes_only_to_one_host() {
     let (mut solo, _) = Solo::connecting(plain());

@@ -43,7 +43,8 @@ fn too_big(solo: &mut Solo, seq: i64, mtu: u16) {
     icmp(solo, 3, 4, seq, mtu);
 }
 
-// requirement: 5927-1, 5927-8
+// requirement: 5927-1
+// requirement: 5927-8
 #[test]
 fn path_that_takes_less_gets_what_is_in_flight_again_in_smaller_segments_at_once() {
     let mut solo = Solo::new(plain());
@@ -58,7 +59,8 @@ fn path_that_takes_less_gets_what_is_in_flight_again_in_smaller_segments_at_once
     assert_eq!(solo.host.info(solo.id).unwrap().cwnd, 10_000);
 }
 
-// requirement: 5927-4, 5927-8
+// requirement: 5927-4
+// requirement: 5927-8
 #[test]
 fn second_connection_to_the_same_host_learns_of_the_smaller_path_too() {
     let mut solo = Solo::new(plain());
@@ -74,7 +76,8 @@ fn second_connection_to_the_same_host_learns_of_the_smaller_path_too() {
     }
 }
 
-// requirement: 5927-2, 9293-MUST-56
+// requirement: 5927-2
+// requirement: 9293-MUST-56
 #[test]
 fn unreachable_is_only_noted_once_synchronized() {
     let mut solo = Solo::new(plain());
@@ -89,7 +92,9 @@ fn unreachable_is_only_noted_once_synchronized() {
     assert!(solo.events.is_empty());
 }
 
-// requirement: 5927-3, 9293-SHLD-26, 9293-MUST-56
+// requirement: 5927-3
+// requirement: 9293-SHLD-26
+// requirement: 9293-MUST-56
 #[test]
 fn hard_error_ends_an_attempt_to_connect_and_a_soft_one_does_not() {
     for (kind, code, ends) in [(3, 3, true), (3, 2, true), (3, 0, false), (3, 1, false), (11, 0, false)] {
@@ -104,7 +109,8 @@ fn hard_error_ends_an_attempt_to_connect_and_a_soft_one_does_not() {
     }
 }
 
-// requirement: 9293-MUST-55, 5927-5
+// requirement: 9293-MUST-55
+// requirement: 5927-5
 #[test]
 fn source_quench_changes_nothing() {
     let mut solo = Solo::new(plain());

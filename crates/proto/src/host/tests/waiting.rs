@@ -23,7 +23,9 @@ fn time_waits(solo: &Solo) -> usize {
     solo.host.snapshot(solo.now).time_wait.len()
 }
 
-// requirement: 9293-SA-TIME-WAIT-5, 9293-SA-TIME-WAIT-8, 9293-MUST-13
+// requirement: 9293-SA-TIME-WAIT-5
+// requirement: 9293-SA-TIME-WAIT-8
+// requirement: 9293-MUST-13
 #[test]
 fn fin_that_comes_again_is_acknowledged_and_starts_two_msl_again() {
     let mut solo = waiting(plain());
@@ -36,7 +38,8 @@ fn fin_that_comes_again_is_acknowledged_and_starts_two_msl_again() {
     assert_eq!((solo.state(), solo.host.poll_timeout()), (State::Listen, None));
 }
 
-// requirement: 9293-SA-TIME-WAIT-1, 9293-SA-TIME-WAIT-7
+// requirement: 9293-SA-TIME-WAIT-1
+// requirement: 9293-SA-TIME-WAIT-7
 #[test]
 fn stray_text_is_acknowledged_and_neither_delivered_nor_a_reason_to_wait_longer() {
     let mut solo = waiting(plain());
@@ -48,7 +51,9 @@ fn stray_text_is_acknowledged_and_neither_delivered_nor_a_reason_to_wait_longer(
     assert_eq!(solo.state(), State::Listen);
 }
 
-// requirement: 1337-1, 1337-2, 9293-SA-TIME-WAIT-2
+// requirement: 1337-1
+// requirement: 1337-2
+// requirement: 9293-SA-TIME-WAIT-2
 #[test]
 fn rst_is_ignored_unless_the_settings_follow_rfc_9293() {
     let mut solo = waiting(plain());
@@ -64,7 +69,10 @@ fn rst_is_ignored_unless_the_settings_follow_rfc_9293() {
     assert_eq!(solo.state(), State::Listen);
 }
 
-// requirement: 6191-6, 6191-7, 9293-SA-TIME-WAIT-4, 9293-MAY-2
+// requirement: 6191-6
+// requirement: 6191-7
+// requirement: 9293-SA-TIME-WAIT-4
+// requirement: 9293-MAY-2
 #[test]
 fn syn_above_the_old_fin_reopens_with_a_number_above_ours() {
     let mut solo = waiting(plain());
@@ -79,7 +87,8 @@ fn syn_above_the_old_fin_reopens_with_a_number_above_ours() {
     assert_eq!((solo.host.counters().reopened, solo.host.covered.len()), (1, 0));
 }
 
-// requirement: 6191-6, 5961-5
+// requirement: 6191-6
+// requirement: 5961-5
 #[test]
 fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_ignored() {
     let mut solo = waiting(plain());
@@ -92,7 +101,9 @@ fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_i
     assert_eq!(solo.arrives(seg(Flags::SYN, -100, 0)).len(), 1);
 }
 
-// requirement: 6191-1, 6191-2, 6191-3
+// requirement: 6191-1
+// requirement: 6191-2
+// requirement: 6191-3
 #[test]
 fn newer_timestamp_reopens_whatever_the_number_and_an_equal_one_needs_a_newer_number() {
     for (seq, ts, admitted) in [
@@ -114,7 +125,8 @@ fn newer_timestamp_reopens_whatever_the_number_and_an_equal_one_needs_a_newer_nu
     }
 }
 
-// requirement: 9293-MAY-2, 1122-4
+// requirement: 9293-MAY-2
+// requirement: 1122-4
 #[test]
 fn reopening_that_is_reset_returns_to_time_wait_for_the_time_that_was_left() {
     let mut solo = waiting(plain());

@@ -4,7 +4,9 @@ use super::solo::*;
 use super::*;
 use crate::{CloseReason, TcpConfig};
 
-// requirement: 9293-MUST-36, 9293-SHLD-29, 9293-SHLD-30
+// requirement: 9293-MUST-36
+// requirement: 9293-SHLD-29
+// requirement: 9293-SHLD-30
 #[test]
 fn closed_window_is_probed_after_one_rto_and_then_ever_more_rarely() {
     let mut solo = Solo::new(plain());
@@ -162,7 +164,8 @@ fn text_larger_than_the_window_waits_for_half_the_largest_window_or_the_override
     assert_eq!(sent[0].brief(), (Flags::ACK, 1199, 0, 400));
 }
 
-// requirement: 9293-MUST-38, 1122-6
+// requirement: 9293-MUST-38
+// requirement: 1122-6
 #[test]
 fn override_timer_fires_within_a_tenth_and_a_whole_second_even_when_the_rto_is_long() {
     let mut solo = Solo::listening(plain()).accepted_with(seg(Flags::SYN, -1, 0).mss(1000).wnd(800));
@@ -182,7 +185,9 @@ fn override_timer_fires_within_a_tenth_and_a_whole_second_even_when_the_rto_is_l
     assert!(after >= Duration::from_millis(100) && after <= Duration::from_secs(1), "{after:?}");
 }
 
-// requirement: 9293-MUST-34, 9293-MUST-35, 9293-SHLD-15
+// requirement: 9293-MUST-34
+// requirement: 9293-MUST-35
+// requirement: 9293-SHLD-15
 #[test]
 fn window_that_shrinks_below_what_is_in_flight_stops_new_text_only() {
     let mut solo = Solo::new(plain());
@@ -238,7 +243,9 @@ fn window_edge_moves_by_a_segment_or_half_the_buffer_or_not_at_all() {
     assert_eq!((sent.len(), sent[0].header.wnd), (1, 1000));
 }
 
-// requirement: 9293-SHLD-14, 7323-7, 7323-9
+// requirement: 9293-SHLD-14
+// requirement: 7323-7
+// requirement: 7323-9
 #[test]
 fn scaled_window_never_takes_back_what_it_offered() {
     let config = TcpConfig { recv_buffer: 1 << 20, timestamps: false, sack: false, ..TcpConfig::default() };
@@ -268,7 +275,9 @@ fn scaled_window_never_takes_back_what_it_offered() {
     assert_eq!(solo.host.counters().drops.get(crate::DropReason::OutOfWindow), 0);
 }
 
-// requirement: 9293-MUST-1, 7323-2, 7323-6
+// requirement: 9293-MUST-1
+// requirement: 7323-2
+// requirement: 7323-6
 #[test]
 fn window_of_a_syn_is_not_scaled_and_every_later_one_is() {
     let mut syn = seg(Flags::SYN, -1, 0).mss(1000).wnd(0xffff);
@@ -280,7 +289,9 @@ fn window_of_a_syn_is_not_scaled_and_every_later_one_is() {
     assert_eq!(solo.host.info(solo.id).unwrap().snd_wnd, 0xffff << 14);
 }
 
-// requirement: 7323-1, 7323-3, 7323-4
+// requirement: 7323-1
+// requirement: 7323-3
+// requirement: 7323-4
 #[test]
 fn window_scale_is_in_force_only_when_both_syns_carry_it_and_never_above_14() {
     for (ours, theirs, expected) in [(true, Some(200), 14), (true, None, 0), (false, Some(3), 0)] {
