@@ -1,11 +1,12 @@
 //! Checks and chores of the workspace, started as `cargo xtask`.
 //!
 //! `main` reads the arguments, `steps` says what each step is, `run` starts commands and counts tests, `setup`
-//! installs what the tests need, `tidy` measures the source, `gates` holds figures,
-//! `bench` measures linger and its peers.
+//! installs what the tests need, `tidy` measures the source, `conform` keeps the ledger of requirements, `gates` holds
+//! figures, `bench` measures linger and its peers.
 #![forbid(unsafe_code)]
 
 mod bench;
+mod conform;
 mod gates;
 mod run;
 mod setup;
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
             return ExitCode::from(GREEN);
         }
         ["gates", "--take"] => return chore(gates::take),
+        ["conform"] => return chore(conform::write),
+        ["conform", "--check"] => STEPS.iter().filter(|step| step.name == "conform").collect(),
         ["bench", rest @ ..] => return ExitCode::from(bench::bench(rest)),
         ["ci"] => STEPS.iter().collect(),
         ["ci", "--list"] => {
@@ -107,6 +110,7 @@ fn help() -> String {
          cargo xtask ci --from STEP   that step and those after it\n\
          cargo xtask STEP             one step\n\
          cargo xtask gates --take     takes the figures of that step as they are now\n\
+         cargo xtask conform          writes docs/conformance.md; --check, the step, only looks\n\
          cargo xtask bench [NAME]     linger and its peers on the same work; more with --help\n\n\
          steps:\n{}\nby name only:\n{}\n\
          exit status: 0 all green, 1 a step is red, 2 arguments not understood\n",

@@ -131,6 +131,12 @@ impl Tree {
     }
 }
 
+/// The Rust files of the checkout, by their paths from its root, in order, with their text.
+pub(crate) fn rust_files(root: &Path) -> std::io::Result<Vec<(String, String)>> {
+    let tree = Tree::read(root)?;
+    Ok(tree.rust.into_iter().map(|source| (source.path, source.text)).collect())
+}
+
 /// Everything but build output and hidden folders.
 fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
