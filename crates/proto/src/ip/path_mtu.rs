@@ -100,6 +100,8 @@ mod tests {
         assert_eq!((cache.get(v4(1), now), cache.get(v4(2), now)), (Some(1300), None));
     }
 
+    // requirement: 1191-3
+    // requirement: 8201-2
     #[test]
     fn report_below_the_floor_is_taken_as_the_floor_in_ipv4_and_thrown_away_in_ipv6() {
         let mut cache = PathMtu::default();
@@ -112,6 +114,8 @@ mod tests {
         assert!(cache.lower(v6, 1280, Instant::ZERO));
     }
 
+    // requirement: 1191-5
+    // requirement: 8201-3
     #[test]
     fn entry_ages_out_after_ten_minutes_and_a_fresh_report_renews_it() {
         let mut cache = PathMtu::default();

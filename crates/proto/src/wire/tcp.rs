@@ -406,6 +406,7 @@ mod tests {
         }
     }
 
+    // requirement: 9293-MUST-7
     #[test]
     fn option_of_length_zero_or_beyond_the_header_is_malformed() {
         for bad in [[9u8, 0, 1, 1], [9, 1, 1, 1], [9, 5, 1, 1], [2, 3, 1, 1], [1, 1, 1, 9]] {

@@ -135,6 +135,7 @@ fn duplicate_ack_leaves_as_a_bare_segment_although_there_is_text_to_send() {
 // requirement: 2018-4
 // requirement: 2018-5
 // requirement: 2018-6
+// requirement: 2018-13
 #[test]
 fn sack_blocks_name_the_newest_range_first_and_repeat_the_others() {
     for (timestamps, blocks) in [(false, 4), (true, 3)] {

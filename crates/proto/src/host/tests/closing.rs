@@ -29,6 +29,8 @@ fn side_that_closes_first_goes_through_fin_wait_1_and_2_to_time_wait() {
 
 // requirement: 9293-SA-CLOSE-WAIT-5
 // requirement: 9293-SA-LAST-ACK-5
+// requirement: 9293-UC-SEND-4
+// requirement: 9293-UC-CLOSE-7
 #[test]
 fn side_that_closes_second_goes_through_close_wait_and_last_ack_to_nothing() {
     let mut solo = Solo::new(plain());
@@ -106,6 +108,7 @@ fn half_closed_peer_goes_on_receiving_a_megabyte_over_a_bad_wire() {
 }
 
 // requirement: 9293-SHLD-3
+// requirement: 9293-MAY-1
 #[test]
 fn close_with_unread_text_is_a_reset_and_with_none_it_is_not() {
     for (read, flags) in [(false, RST_ACK), (true, FIN_ACK)] {
@@ -171,6 +174,8 @@ fn orphans_deliver_what_was_written_and_end_in_order() {
     pair.assert_nothing_left();
 }
 
+// requirement: 9293-UC-RECV-3
+// requirement: 9293-UC-RECV-6
 #[test]
 fn reader_of_an_open_connection_is_blocked_and_of_a_closed_one_at_the_end() {
     let mut solo = Solo::new(plain());
@@ -186,6 +191,7 @@ fn reader_of_an_open_connection_is_blocked_and_of_a_closed_one_at_the_end() {
     assert_eq!(solo.host.stream(solo.id).unwrap().read_chunk(now, 9), Ok(None));
 }
 
+// requirement: 9293-UC-CLOSE-5
 #[test]
 fn fin_waits_behind_text_that_the_windows_hold_back() {
     let mut solo = Solo::listening(plain()).accepted_with(seg(Flags::SYN, -1, 0).mss(1000).wnd(1500));

@@ -17,6 +17,9 @@ fn cwnd(solo: &Solo) -> u32 {
 // requirement: 6298-13
 // requirement: 6298-14
 // requirement: 6298-15
+// requirement: 9293-MUST-19
+// requirement: 6298-9
+// requirement: 9293-TO-2
 #[test]
 fn first_segment_is_sent_again_after_a_second_and_then_after_doubled_times() {
     let mut solo = Solo::new(plain());
@@ -155,6 +158,7 @@ fn initial_window_is_ten_segments_or_14600_octets() {
 
 // requirement: 5681-6
 // requirement: 5681-1
+// requirement: 9293-MUST-19
 #[test]
 fn slow_start_adds_what_was_acknowledged_when_the_window_was_in_use() {
     let mut solo = Solo::new(plain());
@@ -181,6 +185,7 @@ fn window_falls_back_to_the_initial_one_after_an_idle_timeout() {
 
 // requirement: 5681-8
 // requirement: 5681-9
+// requirement: 9293-MUST-19
 #[test]
 fn timeout_leaves_one_segment_and_half_the_flight_and_a_second_one_does_not_halve_again() {
     let mut solo = Solo::new(plain());
@@ -304,6 +309,7 @@ fn ack_that_is_due_does_not_ride_on_a_fin_that_is_sent_again() {
 
 // requirement: 9293-MUST-20
 // requirement: 9293-MUST-21
+// requirement: 9293-TO-1
 #[test]
 fn user_timeout_counts_from_the_first_text_not_acknowledged_and_is_exact() {
     for idle in [0, 3_000] {
@@ -332,6 +338,7 @@ fn user_timeout_without_end_never_gives_up() {
 }
 
 // requirement: 9293-SHLD-7
+// requirement: 9293-MUST-60
 #[test]
 fn nagle_holds_a_small_segment_back_while_another_small_one_is_in_flight() {
     let mut solo = Solo::new(plain());

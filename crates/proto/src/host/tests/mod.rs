@@ -3,6 +3,7 @@
 //! - `mod`: the [`Pair`]
 //! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
+//! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
@@ -16,6 +17,7 @@
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
+mod calls;
 mod closing;
 mod lifecycle;
 mod loss;

@@ -100,6 +100,7 @@ fn segment_outside_the_window_in_syn_received_is_answered_with_an_ack() {
 
 // requirement: 9293-SA-SYN-RECEIVED-2
 // requirement: 9293-SA-SYN-RECEIVED-11
+// requirement: 9293-MUST-11
 #[test]
 fn rst_in_syn_received_returns_to_listen_only_when_it_is_exact() {
     let mut solo = half_open(plain());
@@ -115,6 +116,7 @@ fn rst_in_syn_received_returns_to_listen_only_when_it_is_exact() {
 }
 
 // requirement: 9293-SA-SYN-RECEIVED-9
+// requirement: 9293-MUST-11
 #[test]
 fn rst_in_syn_received_after_an_active_open_is_a_refusal() {
     let mut solo = both_open(plain());
@@ -124,6 +126,7 @@ fn rst_in_syn_received_after_an_active_open_is_a_refusal() {
 }
 
 // requirement: 9293-SA-SYN-RECEIVED-4
+// requirement: 9293-MUST-11
 #[test]
 fn another_syn_in_the_window_returns_a_passive_open_to_listen_and_is_challenged_in_an_active_one() {
     let mut solo = half_open(plain());
@@ -222,6 +225,7 @@ fn syn_sent_believes_only_an_ack_of_its_syn() {
 // requirement: 9293-MUST-22
 // requirement: 9293-MUST-23
 // requirement: 6298-14
+// requirement: 9293-TO-1
 #[test]
 fn syn_is_repeated_with_doubled_times_for_three_minutes() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -247,6 +251,7 @@ fn crossing_syns_make_one_connection_whichever_answer_arrives() {
     }
 }
 
+// requirement: 9293-UC-SEND-3
 #[test]
 fn text_and_close_before_the_handshake_follow_it_in_order() {
     for crossing in [false, true] {
@@ -292,6 +297,7 @@ fn both_sides_open_write_and_close_at_once_and_every_octet_arrives() {
     pair.assert_nothing_left();
 }
 
+// requirement: 9293-UC-CLOSE-3
 #[test]
 fn close_in_syn_sent_with_nothing_written_forgets_the_connection_at_once() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -303,6 +309,7 @@ fn close_in_syn_sent_with_nothing_written_forgets_the_connection_at_once() {
     assert!(solo.wait_ms(300_000).is_empty());
 }
 
+// requirement: 9293-UC-CLOSE-3
 #[test]
 fn close_in_syn_sent_with_text_delivers_it_and_the_orphan_ends() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -316,6 +323,7 @@ fn close_in_syn_sent_with_text_delivers_it_and_the_orphan_ends() {
     assert_eq!((solo.state(), solo.host.orphans), (State::TimeWait, 0));
 }
 
+// requirement: 9293-UC-ABORT-4
 #[test]
 fn abort_in_syn_received_after_an_active_open_sends_rst() {
     let mut solo = both_open(TcpConfig::default());
@@ -391,6 +399,8 @@ fn ack_that_finds_the_accept_queue_full_is_as_good_as_lost() {
     assert_eq!(solo.state(), State::Established);
 }
 
+// requirement: 9293-UC-CLOSE-2
+// requirement: 9293-UC-ABORT-2
 #[test]
 fn listener_that_goes_resets_what_waits_and_forgets_what_is_half_open() {
     let mut solo = half_open(plain());

@@ -153,6 +153,8 @@ fn challenge_acks_are_limited_to_a_burst_and_two_a_second() {
 
 // requirement: 5961-9
 // requirement: 9293-SA-ESTABLISHED-11
+// requirement: 5961-7
+// requirement: 9293-MAY-12
 #[test]
 fn ack_of_what_was_never_sent_is_answered_and_its_text_is_dropped() {
     let mut solo = Solo::new(plain());
@@ -240,6 +242,8 @@ fn rst_of_an_abort_carries_the_timestamp_option() {
     assert_eq!(sent[0].header.options.timestamp.unwrap().ecr, 50);
 }
 
+// requirement: 9293-UC-ABORT-4
+// requirement: 9293-UC-ABORT-5
 #[test]
 fn abort_sends_one_rst_in_every_synchronized_state_and_frees_everything() {
     for state in SYNCHRONIZED {

@@ -26,6 +26,7 @@ fn time_waits(solo: &Solo) -> usize {
 // requirement: 9293-SA-TIME-WAIT-5
 // requirement: 9293-SA-TIME-WAIT-8
 // requirement: 9293-MUST-13
+// requirement: 9293-TO-3
 #[test]
 fn fin_that_comes_again_is_acknowledged_and_starts_two_msl_again() {
     let mut solo = waiting(plain());
@@ -89,6 +90,7 @@ fn syn_above_the_old_fin_reopens_with_a_number_above_ours() {
 
 // requirement: 6191-6
 // requirement: 5961-5
+// requirement: 6191-4
 #[test]
 fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_ignored() {
     let mut solo = waiting(plain());
@@ -104,6 +106,7 @@ fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_i
 // requirement: 6191-1
 // requirement: 6191-2
 // requirement: 6191-3
+// requirement: 9293-SHLD-4
 #[test]
 fn newer_timestamp_reopens_whatever_the_number_and_an_equal_one_needs_a_newer_number() {
     for (seq, ts, admitted) in [

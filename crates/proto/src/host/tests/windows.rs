@@ -278,6 +278,7 @@ fn scaled_window_never_takes_back_what_it_offered() {
 // requirement: 9293-MUST-1
 // requirement: 7323-2
 // requirement: 7323-6
+// requirement: 9293-REC-1
 #[test]
 fn window_of_a_syn_is_not_scaled_and_every_later_one_is() {
     let mut syn = seg(Flags::SYN, -1, 0).mss(1000).wnd(0xffff);

@@ -105,6 +105,7 @@ mod tests {
         AckSample { acked, mss: MSS, window_limited: true }
     }
 
+    // requirement: 5681-7
     #[test]
     fn slow_start_doubles_and_congestion_avoidance_adds_one_segment_a_round() {
         let mut reno = Reno::new(MSS);
