@@ -4,14 +4,8 @@ use super::solo::*;
 use super::*;
 use crate::{CloseReason, ConnectError, ListenError, ReadError, TcpConfig, WriteError};
 
-const SYNCHRONIZED: [State; 6] = [
-    State::Established,
-    State::FinWait1,
-    State::FinWait2,
-    State::CloseWait,
-    State::Closing,
-    State::LastAck,
-];
+const SYNCHRONIZED: [State; 6] =
+    [State::Established, State::FinWait1, State::FinWait2, State::CloseWait, State::Closing, State::LastAck];
 
 /// A connecting host that the peer's bare SYN has reached: SYN-RECEIVED after an active open.
 fn crossing() -> Solo {
@@ -66,10 +60,7 @@ fn open_without_a_whole_remote_socket_or_from_a_foreign_local_one_makes_nothing(
     }
     let foreign: SocketAddr = "10.0.0.99:5000".parse().unwrap();
     let config = ConnectConfig::default().local(foreign);
-    assert_eq!(
-        solo.host.connect(now, "10.0.0.2:80".parse().unwrap(), config),
-        Err(ConnectError::NotLocal)
-    );
+    assert_eq!(solo.host.connect(now, "10.0.0.2:80".parse().unwrap(), config), Err(ConnectError::NotLocal));
     assert_eq!(solo.host.listen(foreign, ListenConfig::default()), Err(ListenError::NotLocal));
     assert!(solo.sent().is_empty());
     let snapshot = solo.host.snapshot(now);
@@ -182,7 +173,11 @@ fn write_after_closing_is_refused_and_nothing_is_sent() {
     for state in [State::FinWait1, State::FinWait2, State::Closing, State::LastAck, State::TimeWait] {
         let (mut solo, ..) = Solo::new(plain()).brought_to(state);
         let now = solo.now;
-        assert_eq!(solo.host.stream(solo.id).unwrap().write(now, b"late"), Err(WriteError::Closed), "{state}");
+        assert_eq!(
+            solo.host.stream(solo.id).unwrap().write(now, b"late"),
+            Err(WriteError::Closed),
+            "{state}"
+        );
         assert!(solo.sent().is_empty());
         assert_eq!(solo.state(), state);
     }
@@ -376,8 +371,7 @@ fn every_state_is_named_as_the_rfc_names_it() {
     assert_eq!(listening.state().name(), "LISTEN");
     assert_eq!(Solo::connecting(plain()).0.state().name(), "SYN-SENT");
     assert_eq!(crossing().state().name(), "SYN-RECEIVED");
-    let names =
-        ["ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT"];
+    let names = ["ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT"];
     for (state, name) in SYNCHRONIZED.into_iter().chain([State::TimeWait]).zip(names) {
         let (solo, ..) = Solo::new(plain()).brought_to(state);
         assert_eq!((solo.state().name(), alloc::format!("{state}").as_str()), (name, name));

@@ -5,6 +5,7 @@
 //! - `solo`: one host whose peer is played by the test
 //! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
 //! - `closing`: FIN in each direction, half-close, orphans
+//! - `headers`: options, checksums and addresses, octet by octet
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
@@ -19,6 +20,7 @@
 mod acks;
 mod calls;
 mod closing;
+mod headers;
 mod lifecycle;
 mod loss;
 mod numbers;
@@ -73,6 +75,8 @@ pub(super) struct Pair {
     pub(super) now: Instant,
     wire: VecDeque<(Instant, usize, Bytes)>,
     pub(super) seen: Vec<Seen>,
+    /// Every packet that left either host.
+    pub(super) packets: Vec<Bytes>,
     pub(super) events: [Vec<Event>; 2],
     /// True loses the segment.
     pub(super) lose: Option<Fault>,
@@ -108,6 +112,7 @@ impl Pair {
             now: Instant::from_millis(1_000),
             wire: VecDeque::new(),
             seen: Vec::new(),
+            packets: Vec::new(),
             events: [Vec::new(), Vec::new()],
             lose: None,
         }
@@ -119,6 +124,7 @@ impl Pair {
         for from in 0..2 {
             while self.hosts[from].poll_transmit(self.now, &mut out) {
                 let bytes = out.to_bytes();
+                self.packets.push(bytes.clone());
                 let packet = ip::parse(&bytes).unwrap();
                 let mut lost = false;
                 if packet.protocol == PROTOCOL_TCP {
