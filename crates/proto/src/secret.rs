@@ -67,3 +67,25 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Purpose, Secret};
+    use alloc::collections::BTreeSet;
+
+    // requirement: 6056-8
+    // requirement: 6528-3
+    #[test]
+    fn every_purpose_has_a_key_of_its_own_of_16_octets_that_depends_on_the_whole_secret() {
+        let purposes =
+            [Purpose::ConnectionNumbers, Purpose::EphemeralPort, Purpose::Demux, Purpose::IpIdentification];
+        let mut all = BTreeSet::new();
+        for changed in 0..32 {
+            let mut octets = [7; 32];
+            octets[changed] = 8;
+            for purpose in purposes {
+                assert!(all.insert(Secret::from_bytes(octets).key(purpose)), "octet {changed}");
+            }
+        }
+    }
+}

@@ -452,3 +452,100 @@ fn echo_from_before_the_loss_is_not_a_round_trip() {
     let info = solo.host.info(solo.id).unwrap();
     assert_eq!((info.srtt, info.rto), (Duration::ZERO, Duration::from_secs(2)));
 }
+
+// requirement: 9293-SHLD-11
+// requirement: 9293-MUST-20
+#[test]
+fn text_is_sent_again_for_a_quarter_of_an_hour_before_the_connection_is_given_up() {
+    let mut solo = Solo::new(plain());
+    solo.write(b"x");
+    let sent = solo.wait(Duration::from_secs(899));
+    assert!(sent.len() >= 10, "{}", sent.len());
+    assert_eq!(solo.state(), State::Established);
+    solo.wait(Duration::from_secs(1));
+    assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::TimedOut)]);
+}
+
+// requirement: 5681-5
+#[test]
+fn threshold_of_a_fresh_connection_is_beyond_every_window() {
+    let solo = Solo::new(plain());
+    assert_eq!(solo.host.info(solo.id).unwrap().ssthresh, u32::MAX);
+}
+
+// requirement: 5681-13
+#[test]
+fn limited_transmit_leaves_the_congestion_window_as_it_was() {
+    let mut solo = Solo::new(plain());
+    solo.write(&[0; 20_000]);
+    for n in 10..12 {
+        assert_eq!(briefs(&solo.arrives(ack(0, 0))), [(n * 1000, 1000)]);
+        assert_eq!(cwnd(&solo), 10_000);
+    }
+}
+
+// requirement: 5681-22
+#[test]
+fn losses_in_two_flights_after_one_another_halve_the_threshold_twice() {
+    let mut solo = Solo::new(plain());
+    solo.write(&[0; 60_000]);
+    let ssthresh = |solo: &Solo| solo.host.info(solo.id).unwrap().ssthresh;
+    for _ in 0..3 {
+        solo.arrives(ack(0, 0));
+    }
+    assert_eq!(ssthresh(&solo), 5_000);
+    // All of that flight is there; the next one, of five segments, loses its first.
+    let sent = solo.arrives(ack(0, 12_000));
+    assert!(!sent.is_empty());
+    solo.arrives(ack(0, 13_000));
+    solo.arrives(ack(0, 14_000));
+    solo.arrives(ack(0, 15_000));
+    let in_flight = solo.host.info(solo.id).unwrap().in_flight;
+    for _ in 0..3 {
+        solo.arrives(ack(0, 15_000));
+    }
+    assert_eq!(ssthresh(&solo), (in_flight / 2).max(2_000));
+    assert!(ssthresh(&solo) < 5_000);
+}
+
+// requirement: 6582-6
+#[test]
+fn timeout_in_fast_recovery_ends_it() {
+    let mut solo = Solo::new(plain());
+    solo.write(&[0; 20_000]);
+    for _ in 0..3 {
+        solo.arrives(ack(0, 0));
+    }
+    assert!(cwnd(&solo) > 7_000);
+    assert_eq!(briefs(&solo.wait_ms(1_000)), [(0, 1000)]);
+    assert_eq!(cwnd(&solo), 1_000, "no longer inflated");
+    // Duplicates do not inflate it, nor start a recovery for what was sent before.
+    for _ in 0..5 {
+        assert!(solo.arrives(ack(0, 0)).is_empty());
+    }
+    assert_eq!(cwnd(&solo), 1_000);
+}
+
+// requirement: 2018-11
+#[test]
+fn octets_that_were_selectively_acknowledged_stay_until_the_ack_passes_them() {
+    let mut syn = seg(Flags::SYN, -1, 0).mss(1000);
+    syn.options.sack_permitted = true;
+    let mut solo =
+        Solo::listening(TcpConfig { timestamps: false, ..TcpConfig::default() }).accepted_with(syn);
+    let octets: Vec<u8> = (0..3000u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    solo.write(&octets);
+    let mut report = ack(0, 0);
+    report.options.sack.push((solo.iss + 1001, solo.iss + 3001));
+    solo.arrives(report);
+    assert_eq!(solo.host.info(solo.id).unwrap().send_queue, 3000);
+    // The peer forgets them after all: they are sent again, as they were.
+    let mut again = solo.wait_ms(1_000);
+    again.extend(solo.arrives(ack(0, 1000)));
+    let mut got = vec![0; 3000];
+    for sent in again {
+        let at = usize::try_from(sent.seq).unwrap();
+        got[at..at + sent.text.len()].copy_from_slice(&sent.text);
+    }
+    assert_eq!(got, octets);
+}

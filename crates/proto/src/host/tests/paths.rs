@@ -143,3 +143,32 @@ fn fin_and_its_text_survive_a_path_that_shrinks() {
     solo.arrives(ack(0, 1801));
     assert_eq!(solo.state(), State::FinWait2);
 }
+
+// requirement: 9293-MUST-54
+// requirement: 5927-4
+#[test]
+fn error_acts_on_the_connection_it_quotes_and_on_no_other() {
+    let (mut solo, _) = Solo::connecting(plain());
+    let first = (solo.tuple, solo.id, solo.iss);
+    let remote = SocketAddr::new(address(1, false), 80);
+    solo.id = solo.host.connect(solo.now, remote, ConnectConfig::default()).unwrap();
+    solo.tuple = solo.host.tuple(solo.id).unwrap();
+    solo.iss = solo.sent()[0].header.seq;
+    let second = solo.id;
+    // A tuple that nobody has, with numbers that somebody has.
+    let tuple = solo.tuple;
+    solo.tuple.local.set_port(9);
+    icmp(&mut solo, 3, 3, -1, 0);
+    assert_eq!(solo.host.counters().drops.get(crate::DropReason::IcmpUnrelated), 1);
+    // The tuple of the one with the numbers of the other.
+    (solo.tuple, solo.iss) = (tuple, first.2);
+    icmp(&mut solo, 3, 3, -1, 0);
+    assert_eq!(solo.host.counters().drops.get(crate::DropReason::IcmpOutOfFlight), 1);
+    solo.sent();
+    assert!(solo.events.is_empty());
+    (solo.tuple, solo.iss) = (first.0, first.2);
+    icmp(&mut solo, 3, 3, -1, 0);
+    solo.sent();
+    assert_eq!(solo.events, [Event::Closed(first.1, CloseReason::Unreachable)]);
+    assert_eq!(solo.host.info(second).unwrap().state, State::SynSent);
+}

@@ -266,3 +266,74 @@ fn record_of_an_unread_connection_does_not_depend_on_the_application() {
     assert_eq!(solo.state(), State::TimeWait);
     assert!(solo.host.connections.is_empty());
 }
+
+// requirement: 6191-8
+#[test]
+fn timestamp_that_our_syn_ack_would_not_answer_admits_nothing() {
+    for (offers, admitted) in [(true, true), (false, false)] {
+        let mut solo = waiting(plain());
+        let now = solo.now;
+        solo.host.unlisten(now, solo.listener);
+        let tcp = TcpConfig { timestamps: offers, ..plain() };
+        solo.host.listen("0.0.0.0:80".parse().unwrap(), ListenConfig::default().tcp(tcp)).unwrap();
+        let sent = solo.arrives(seg(Flags::SYN, -5_000, 0).ts(201, 0));
+        assert_eq!((sent.len(), sent[0].flags == SYN_ACK), (1, admitted));
+        assert_eq!(sent[0].header.options.timestamp.is_some(), offers && admitted);
+    }
+}
+
+// requirement: 1337-4
+#[test]
+fn strays_of_the_old_connection_disturb_neither_time_wait_nor_its_successor() {
+    let mut solo = waiting(plain());
+    let entered = solo.now;
+    // Old text and an old ACK, and the RSTs that our answers to them provoke at a peer that has forgotten.
+    for _ in 0..5 {
+        solo.wait_ms(5_000);
+        for stray in [text(-500, 0, b"old text"), ack(-7, 0)] {
+            for answer in solo.arrives(stray) {
+                assert_eq!(answer.brief(), (Flags::ACK, 1, 1, 0));
+                assert!(solo.arrives(seg(Flags::RST, answer.ack, 0)).is_empty());
+            }
+        }
+        assert_eq!(solo.state(), State::TimeWait);
+    }
+    assert!(solo.now < entered + Duration::from_secs(60));
+    // The next connection of the tuple opens while TIME-WAIT lasts. Nothing of the old one fits into it.
+    let (old_iss, old_irs) = (solo.iss, solo.irs);
+    let syn_ack = solo.arrives(seg(Flags::SYN, 100_000, 0).mss(1000)).remove(0);
+    assert_eq!(syn_ack.flags, SYN_ACK);
+    (solo.iss, solo.irs) = (syn_ack.header.seq, solo.irs + 1 + 100_000);
+    let (new_iss, new_irs) = (solo.iss, solo.irs);
+    solo.arrives(ack(0, 0));
+    solo.id = solo.host.accept(solo.listener).unwrap();
+    for stray in [text(-500, 0, b"old text"), seg(Flags::RST, 1, 0), seg(FIN_ACK, 0, 1), ack(1, 1)] {
+        (solo.iss, solo.irs) = (old_iss, old_irs);
+        let answers = solo.arrives(stray);
+        (solo.iss, solo.irs) = (new_iss, new_irs);
+        assert!(answers.iter().all(|answer| answer.flags == Flags::ACK && answer.header.ack == new_irs + 1));
+        assert_eq!(solo.state(), State::Established);
+    }
+    solo.arrives(text(0, 0, b"new text"));
+    assert_eq!(solo.read(), (b"new text".to_vec(), false));
+}
+
+// requirement: 1337-5
+#[test]
+fn time_wait_is_full_by_default_and_shorter_only_when_asked_for() {
+    assert_eq!(TcpConfig::default().msl, Duration::from_secs(30));
+    assert_eq!(TcpConfig::strict().msl, Duration::from_secs(120));
+    for (tcp, seconds) in [
+        (plain(), 60),
+        (TcpConfig { msl: Duration::from_secs(120), ..plain() }, 240),
+        (TcpConfig { msl: Duration::from_secs(1), ..plain() }, 2),
+    ] {
+        let mut solo = Solo::new(tcp);
+        solo.shutdown();
+        solo.arrives(seg(FIN_ACK, 0, 1));
+        solo.wait(Duration::from_millis(seconds * 1000 - 1));
+        assert_eq!(solo.state(), State::TimeWait);
+        solo.wait_ms(1);
+        assert_eq!(solo.state(), State::Listen);
+    }
+}
