@@ -75,6 +75,12 @@ pub(super) fn join(catalogue: Catalogue, mut found: Found) -> (Ledger, Vec<Strin
         }
         rows.push(Row { requirement: requirement.clone(), code, tests, state, reason });
     }
+    for (id, files) in &found.deviations {
+        let explained = catalogue.explanation(id).is_some_and(|found| found.excuse == Excuse::Deviation);
+        if let (false, Some(file)) = (explained, files.first()) {
+            problems.push(format!("{EXPLAINED}: {file} deviates from {id}, which no line there says"));
+        }
+    }
     for explanation in &catalogue.explanations {
         if !used.contains(&explanation.pattern) {
             problems.push(format!("{EXPLAINED}: {} explains no row", explanation.pattern));

@@ -23,6 +23,8 @@ pub(super) struct Found {
     pub(super) code: BTreeMap<String, BTreeSet<String>>,
     /// By id, the tests that name it: `file::name`.
     pub(super) tests: BTreeMap<String, BTreeSet<String>>,
+    /// By id, the files whose code calls itself a deviation from it.
+    pub(super) deviations: BTreeMap<String, BTreeSet<String>>,
     /// What makes no sense, with its place.
     pub(super) problems: Vec<String>,
 }
@@ -88,8 +90,13 @@ impl Found {
     fn citations(&mut self, path: &str, code: &str, catalogue: &Catalogue) {
         for (index, line) in code.lines().enumerate() {
             let Some(comment) = comment_of(line) else { continue };
+            let deviates =
+                is_comment(line.trim()).is_some_and(|comment| comment.starts_with("Deviation, RFC "));
             for id in cited(comment, catalogue) {
                 if catalogue.has(&id) {
+                    if deviates {
+                        self.deviations.entry(id.clone()).or_default().insert(path.to_owned());
+                    }
                     self.code.entry(id).or_default().insert(path.to_owned());
                 } else {
                     let number = index + 1;

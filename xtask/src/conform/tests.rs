@@ -162,6 +162,17 @@ fn an_explanation_that_a_test_contradicts_is_an_error_and_a_deviation_is_none() 
 }
 
 #[test]
+fn deviation_in_code_must_be_explained_as_one() {
+    let code = "/// Deviation, RFC 9293 MUST-13: half as long, because.\n// Deviation, RFC 5961 §4.2 [5961-5]: none, so.\nfn code() {}\n";
+    let explained = format!("{ALL_OPEN}5961-5\tdeviation\tso\n");
+    let (_, problems) = ledger(&explained, &[("crates/x/src/a.rs", code)]);
+    assert_eq!(
+        problems,
+        ["specs/explained.tsv: crates/x/src/a.rs deviates from 9293-MUST-13, which no line there says"]
+    );
+}
+
+#[test]
 fn only_a_may_can_be_left_untaken() {
     let (_, problems) = ledger(&format!("{ALL_OPEN}5961-4\tmay not taken\tno\n"), &[]);
     assert_eq!(problems, ["specs/explained.tsv: 5961-4 is a MUST, which cannot be left untaken"]);

@@ -27,7 +27,7 @@ pub struct TcpConfig {
     /// `TCP_DELACK_MIN`). Zero acknowledges every segment at once.
     pub delayed_ack: Duration,
     /// Smallest retransmission timeout. Default 200 ms (Linux: `TCP_RTO_MIN`).
-    /// Deviation, RFC 6298 §2.4 [6298-6]: one second is asked for; every large deployment uses less.
+    /// Deviation, RFC 6298 §2.4 [6298-4]: one second is asked for; every large deployment uses less.
     pub rto_min: Duration,
     /// Largest retransmission timeout. Default 120 s (RFC 6298 §2.4: at least 60 s; Linux: `TCP_RTO_MAX`).
     pub rto_max: Duration,

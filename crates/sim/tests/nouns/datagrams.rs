@@ -148,7 +148,6 @@ fn duplicated_fragments_do_no_harm() {
     });
 }
 
-// requirement: 1122-3
 #[test]
 fn datagram_for_a_closed_port_is_answered_by_port_unreachable_that_quotes_it() {
     in_both(|family| {

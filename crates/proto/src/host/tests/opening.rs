@@ -26,6 +26,7 @@ fn both_open(tcp: TcpConfig) -> Solo {
 // requirement: 9293-MUST-14
 // requirement: 9293-SHLD-5
 // requirement: 9293-MUST-67
+// requirement: 4987-4
 #[test]
 fn syn_is_answered_with_syn_ack_and_mss_and_creates_no_connection_yet() {
     let mut solo = Solo::listening(TcpConfig::default());

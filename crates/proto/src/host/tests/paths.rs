@@ -95,6 +95,7 @@ fn unreachable_is_only_noted_once_synchronized() {
 // requirement: 5927-3
 // requirement: 9293-SHLD-26
 // requirement: 9293-MUST-56
+// requirement: 1122-3
 #[test]
 fn hard_error_ends_an_attempt_to_connect_and_a_soft_one_does_not() {
     for (kind, code, ends) in [(3, 3, true), (3, 2, true), (3, 0, false), (3, 1, false), (11, 0, false)] {

@@ -159,7 +159,7 @@ fn sample_echo(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     }
 }
 
-/// SND.WND follows the newest segment, never an older one (RFC 9293 §3.10.7.4, MUST-67).
+/// SND.WND follows the newest segment, never an older one (RFC 9293 §3.10.7.4).
 #[inline]
 fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
     let newer = tcb.snd.wl1.before(seg.seq) || (tcb.snd.wl1 == seg.seq && tcb.snd.wl2.at_or_before(seg.ack));

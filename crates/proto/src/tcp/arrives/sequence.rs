@@ -9,7 +9,7 @@ use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
 
-/// Past this TS.Recent says nothing any more (RFC 7323 §5.5 [7323-19]): 24 days.
+/// Past this TS.Recent says nothing any more (RFC 7323 §5.5 [7323-23]): 24 days.
 const RECENT_VALID_MS: u32 = 24 * 24 * 3600 * 1000;
 
 /// The four cases of RFC 9293 Table 6.

@@ -6,7 +6,7 @@ use crate::tcp::seq::SeqNum;
 use crate::tcp::settings::Settings;
 use crate::wire::tcp::{Options, Timestamp};
 
-/// The MSS of a peer that names none (RFC 9293 MUST-15; RFC 9293 SHLD-... for IPv6).
+/// The MSS of a peer that names none (RFC 9293 MUST-15).
 const DEFAULT_MSS_V4: u16 = 536;
 const DEFAULT_MSS_V6: u16 = 1220;
 /// A smaller MSS is an attack, not a network (Linux: `tcp_min_snd_mss`).
