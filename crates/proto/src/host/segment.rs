@@ -8,6 +8,7 @@ use crate::ip::interface::Interfaces;
 use crate::tcp::arrives::{self, Stop};
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::CloseReason;
+use crate::tcp::info::Trouble;
 use crate::tcp::opening::active;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::segment::Segment;
@@ -242,12 +243,15 @@ impl Host {
         };
         let Some(connection) = self.connections.get_mut(index) else { return Err(DropReason::IcmpUnrelated) };
         match (&mut connection.phase, error) {
-            (Phase::Opening(opening), IcmpError::Unreachable { hard }) => {
+            (Phase::Opening(opening), error) => {
                 if seq != opening.iss {
                     return Err(DropReason::IcmpOutOfFlight);
                 }
-                if hard {
+                // RFC 1122 §4.2.3.9, RFC 5927 §5.2 [5927-3]: only while it opens can an error end a connection.
+                if error == (IcmpError::Unreachable { hard: true }) {
                     self.end_connection(now, index, CloseReason::Unreachable);
+                } else if let Some(trouble) = soft(error) {
+                    self.trouble(index, trouble);
                 }
                 Ok(())
             }
@@ -259,6 +263,9 @@ impl Host {
                     // Known or not: this connection may have begun before it was.
                     self.path_mtu.lower(key.remote(), mtu, now);
                     self.lower_mss(now, index, &key);
+                } else if let Some(trouble) = soft(error) {
+                    // Deviation, RFC 9293 SHLD-26 [9293-SHLD-26]: a hard error too is only noted (RFC 5927 §5.2 [5927-2]).
+                    self.trouble(index, trouble);
                 }
                 Ok(())
             }
@@ -294,6 +301,16 @@ impl Host {
         }
         let (before, after) = (u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0));
         self.recv_total = (self.recv_total + after).saturating_sub(before);
+    }
+}
+
+/// What an ICMP error tells the application of a connection that goes on.
+const fn soft(error: IcmpError) -> Option<Trouble> {
+    match error {
+        IcmpError::Unreachable { .. } => Some(Trouble::Unreachable),
+        IcmpError::TimeExceeded => Some(Trouble::TimeExceeded),
+        IcmpError::ParameterProblem => Some(Trouble::ParameterProblem),
+        IcmpError::PacketTooBig { .. } => None,
     }
 }
 

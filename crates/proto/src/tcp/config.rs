@@ -45,6 +45,9 @@ pub struct TcpConfig {
     pub orphan_timeout: Duration,
     /// Ignore RST in TIME-WAIT (RFC 1337). Default true; false closes on an exact one, as RFC 9293 has it.
     pub rfc1337: bool,
+    /// Tell the application of trouble that does not end the connection: `Event::Trouble` (RFC 9293 SHLD-20). Default
+    /// true (Linux: `IP_RECVERR`).
+    pub report_trouble: bool,
     /// Upper bound on segments of both directions, in octets of text, at least 48. Default none (Linux: `TCP_MAXSEG`).
     pub mss: Option<u16>,
 }
@@ -85,6 +88,7 @@ impl Default for TcpConfig {
             fin_wait_2_timeout: Duration::from_secs(60),
             orphan_timeout: Duration::from_secs(60),
             rfc1337: true,
+            report_trouble: true,
             mss: None,
         }
     }

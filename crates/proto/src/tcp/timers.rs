@@ -31,6 +31,8 @@ pub(crate) enum AckDue {
     Now,
 }
 
+/// R1: so many retransmissions without an answer are news to the application (RFC 9293 MUST-20, SHLD-10).
+pub(crate) const R1: u8 = 3;
 /// The most doublings of the timeout that make a difference.
 const BACKOFF_MAX: u8 = 20;
 
@@ -128,6 +130,12 @@ impl Timers {
         self.waiting = Waiting::No;
         self.retransmit_at = Instant::FAR_FUTURE;
     }
+}
+
+/// Whether what is in flight has been sent again so often that the application is to know (RFC 9293 SHLD-9). A closed
+/// window whose probes are answered is no trouble.
+pub(crate) fn has_crossed_r1(tcb: &Tcb) -> bool {
+    tcb.timers.backoff >= R1 && tcb.timers.waiting == Waiting::Ack && tcb.snd.wnd > 0
 }
 
 /// The earliest deadline of a connection.

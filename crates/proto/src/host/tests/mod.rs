@@ -11,6 +11,7 @@
 //! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
 //! - `timers`: keep-alive, orphans, wheel entries, extreme settings
+//! - `trouble`: soft errors, R1, urgent text
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
@@ -32,6 +33,7 @@ mod resets;
 mod shards;
 mod solo;
 mod timers;
+mod trouble;
 mod waiting;
 mod windows;
 

@@ -9,7 +9,7 @@ fn briefs(sent: &[Sent]) -> Vec<(i64, usize)> {
 }
 
 /// An ICMP error of `kind` and `code` that quotes the segment at `seq` of ours.
-fn icmp(solo: &mut Solo, kind: u8, code: u8, seq: i64, mtu: u16) {
+pub(super) fn icmp(solo: &mut Solo, kind: u8, code: u8, seq: i64, mtu: u16) {
     let offset = u32::from_ne_bytes(i32::try_from(seq).unwrap().to_ne_bytes());
     let header = Header { seq: solo.iss + 1 + offset, flags: Flags::ACK, ..Header::default() };
     let quoted = forge(&solo.tuple, &header, &[0; 8]);

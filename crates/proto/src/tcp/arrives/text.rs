@@ -27,7 +27,7 @@ pub(super) fn process(
         tcb.ack_now();
         return ControlFlow::Continue(());
     }
-    // Nobody will read it, and a peer that is not told would send into the void (RFC 9293 §3.6.1 [9293-MUST-14]).
+    // Nobody will read it, and a peer that is not told would send into the void (RFC 9293 SHLD-3).
     if !tcb.is_held() {
         return ControlFlow::Break(Stop::Refuse(DropReason::TextAfterClose));
     }
@@ -38,14 +38,16 @@ pub(super) fn process(
     let recv = pools.recv(&mut tcb.recv);
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
-    let nxt = tcb.rcv.nxt;
-    if let Some(rare) = tcb.rare_if_any() {
-        rare.rcv_up = rare.rcv_up.max(nxt);
-    }
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
     if !inserted.stored {
         pools.release_recv(&mut tcb.recv);
+    }
+    if tcb.rare().is_some() {
+        // A pointer left behind would come before us again after 2^31 octets.
+        let next_read = tcb.rcv.nxt - tcb.recv_queue();
+        let rare = tcb.rare_mut();
+        rare.rcv_up = rare.rcv_up.max(next_read);
     }
     if inserted.advanced == 0 {
         let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));

@@ -4,9 +4,11 @@ use super::negotiate::{self, Agreed};
 use crate::tcp::arrives::{acknowledges_our_syn, sequence_acceptable};
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
+use crate::tcp::info::Trouble;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::settings::Settings;
+use crate::tcp::timers::R1;
 use crate::wire::tcp::{Flags, Header};
 use crate::{DropReason, Instant, State};
 use alloc::boxed::Box;
@@ -35,6 +37,8 @@ pub(crate) struct Opening {
     /// When the connect fails (R2 of RFC 9293 MUST-23).
     pub(crate) give_up_at: Instant,
     retries: u8,
+    /// What is wrong.
+    pub(crate) trouble: Option<Trouble>,
     ts_offset: u32,
     our_mss: u16,
     ipv6: bool,
@@ -82,6 +86,7 @@ impl Opening {
             syn_at: Instant::FAR_FUTURE,
             give_up_at: now + config.syn_timeout,
             retries: 0,
+            trouble: None,
             ts_offset: path.ts_offset,
             our_mss: path.our_mss,
             ipv6: path.ipv6,
@@ -100,6 +105,16 @@ impl Opening {
 
     pub(crate) fn next_deadline(&self) -> Instant {
         self.resend_at.min(self.give_up_at).min(self.holder.until())
+    }
+
+    /// Takes note of what is wrong. True when that is news.
+    pub(crate) fn note_trouble(&mut self, trouble: Trouble) -> bool {
+        self.trouble.replace(trouble) != Some(trouble)
+    }
+
+    /// Whether the SYN has been sent again so often that the application is to know (RFC 9293 MUST-22, SHLD-9).
+    pub(crate) fn has_crossed_r1(&self) -> bool {
+        self.retries >= R1 && self.syn_due
     }
 
     /// A deadline has passed; false when it is time to give up.
