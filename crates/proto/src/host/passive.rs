@@ -61,7 +61,7 @@ impl Host {
         let iss = initial_sequence(&self.config, key, numbers, now, after);
         let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let scaled = config.window_scaling && seg.options.window_scale.is_some();
-        let syn_ack = syn_ack(&agreed, scaled, config, link_mss, now);
+        let (mark, syn_ack) = (config.mark, syn_ack(&agreed, scaled, config, link_mss, now));
         let resend_at = HalfOpen::first_resend_at(now);
         let (index, _) = self.half_open.insert_with(|| HalfOpen {
             key: *key,
@@ -82,7 +82,7 @@ impl Host {
         self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
-        self.reply(*key, interface, syn_ack, before);
+        self.reply_marked(*key, interface, mark, syn_ack, before);
         Ok(())
     }
 
@@ -91,8 +91,9 @@ impl Host {
         let Some(listener) = self.listeners.get(half_open.listener) else { return };
         let (key, interface) = (half_open.key, half_open.interface);
         let link_mss = link_mss(&self.interfaces, &key, interface);
-        let header = syn_ack(&half_open.agreed, half_open.scaled, &listener.config, link_mss, now);
-        self.reply(key, interface, header, State::SynReceived);
+        let config = &listener.config;
+        let header = syn_ack(&half_open.agreed, half_open.scaled, config, link_mss, now);
+        self.reply_marked(key, interface, config.mark, header, State::SynReceived);
     }
 
     pub(super) fn half_open_segment(

@@ -11,6 +11,7 @@ use crate::tcp::error::{CloseReason, ReadError, WriteError};
 use crate::tcp::sends::window;
 use crate::tcp::seq::octets;
 use crate::{ConnectionId, Instant, OwnerId};
+use alloc::sync::Arc;
 use bytes::Bytes;
 
 /// No send buffer holds more: sequence numbers farther apart could not be told from those behind.
@@ -199,6 +200,18 @@ impl<'h> Stream<'h> {
             Phase::Over(_) => return,
         }
         self.host.settle(now, index);
+    }
+
+    /// Changes the differentiated services code point of the packets that leave from now on (RFC 9293 SHLD-21). Routers may
+    /// then reorder what leaves before and after: a connection that can do without a change is better off (RFC 9293
+    /// SHLD-23).
+    pub fn set_dscp(&mut self, dscp: u8) {
+        let Some(connection) = self.host.connections.get_mut(self.id.index) else { return };
+        match &mut connection.phase {
+            Phase::Opening(opening) => Arc::make_mut(&mut opening.config).mark.dscp = dscp,
+            Phase::Synchronized(tcb) => Arc::make_mut(&mut tcb.config).mark.dscp = dscp,
+            Phase::Over(_) => {}
+        }
     }
 
     /// Names who holds this connection, for snapshots.

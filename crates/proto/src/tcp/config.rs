@@ -45,6 +45,13 @@ pub struct TcpConfig {
     pub orphan_timeout: Duration,
     /// Ignore RST in TIME-WAIT (RFC 1337). Default true; false closes on an exact one, as RFC 9293 has it.
     pub rfc1337: bool,
+    /// Differentiated services code point of our packets, 0 to 63; only the lower six bits count. Default 0 (RFC 9293
+    /// MUST-48; Linux: the upper six bits of `IP_TOS` and `IPV6_TCLASS`). What answers for no connection any more, as in
+    /// TIME-WAIT, has that of the host.
+    pub dscp: u8,
+    /// Hops that our packets may take: TTL, or hop limit of IPv6; zero is taken for one. Default 64 (RFC 9293 MUST-49;
+    /// Linux: `ip_default_ttl`, `IP_TTL`, `IPV6_UNICAST_HOPS`).
+    pub hop_limit: u8,
     /// Tell the application of trouble that does not end the connection: `Event::Trouble` (RFC 9293 SHLD-20). Default
     /// true (Linux: `IP_RECVERR`).
     pub report_trouble: bool,
@@ -88,6 +95,8 @@ impl Default for TcpConfig {
             fin_wait_2_timeout: Duration::from_secs(60),
             orphan_timeout: Duration::from_secs(60),
             rfc1337: true,
+            dscp: 0,
+            hop_limit: crate::ip::HOP_LIMIT,
             report_trouble: true,
             mss: None,
         }

@@ -393,3 +393,64 @@ fn syn_names_an_mss_even_where_it_is_the_default() {
         assert!(options.contains(&(2, u16::to_be_bytes(mss).to_vec())), "{options:?}");
     }
 }
+
+/// DSCP and hop limit of a packet.
+fn mark(packet: &[u8]) -> (u8, u8) {
+    if packet[0] >> 4 == 4 {
+        assert_eq!(packet[1] & 3, 0, "no ECN");
+        (packet[1] >> 2, packet[8])
+    } else {
+        ((packet[0] << 4 | packet[1] >> 4) >> 2, packet[7])
+    }
+}
+
+// requirement: 9293-MUST-48
+// requirement: 9293-MUST-49
+// requirement: 9293-SHLD-22
+#[test]
+fn every_packet_of_a_connection_bears_the_mark_that_was_set() {
+    assert_eq!(TcpConfig::default().hop_limit, 64);
+    for (remote, any) in [("10.0.0.2:80", "0.0.0.0:80"), ("[fd00::2]:80", "[::]:80")] {
+        for (dscp, hop_limit) in [(0, 64), (46, 255), (63, 1)] {
+            let tcp = TcpConfig { dscp, hop_limit, ..TcpConfig::default() };
+            let mut pair = Pair::new();
+            let listener =
+                pair.hosts[1].listen(any.parse().unwrap(), ListenConfig::default().tcp(tcp.clone())).unwrap();
+            let now = pair.now;
+            let client = pair.hosts[0]
+                .connect(now, remote.parse().unwrap(), ConnectConfig::default().tcp(tcp))
+                .unwrap();
+            pair.run();
+            let server = pair.hosts[1].accept(listener).unwrap();
+            pair.write(0, client, &[1; 5000]);
+            pair.run();
+            pair.shutdown(0, client);
+            pair.run();
+            let now = pair.now;
+            pair.hosts[1].stream(server).unwrap().abort(now);
+            pair.run();
+            assert!(pair.saw(0, Flags::FIN) == 1 && pair.saw(1, Flags::RST) == 1);
+            for packet in &pair.packets {
+                assert_eq!(mark(packet), (dscp, hop_limit));
+            }
+        }
+    }
+}
+
+// requirement: 9293-SHLD-21
+// requirement: 9293-SHLD-23
+#[test]
+fn dscp_may_change_while_the_connection_is_up_and_only_for_that_connection() {
+    let mut solo = Solo::new(plain());
+    let (now, first) = (solo.now, solo.id);
+    solo.host.stream(first).unwrap().write(now, b"before").unwrap();
+    let before = leaving(&mut solo.host, now);
+    solo.host.stream(first).unwrap().set_dscp(46);
+    solo.host.stream(first).unwrap().write(now, &[0; 1000]).unwrap();
+    let after = leaving(&mut solo.host, now);
+    assert_eq!((mark(&before[0]), mark(&after[0])), ((0, 64), (46, 64)));
+    solo.tuple.remote.set_port(40_001);
+    let mut solo = solo.accepted_with(seg(Flags::SYN, -1, 0).mss(1000));
+    solo.host.stream(solo.id).unwrap().write(now, b"another").unwrap();
+    assert_eq!(mark(&leaving(&mut solo.host, now)[0]), (0, 64));
+}
