@@ -66,7 +66,7 @@ pub use error::StackEnded;
 pub use linger_device::{self as device, Capabilities, Device};
 pub use linger_proto::{
     self as proto, CloseReason, ConnectConfig, Counters, HostConfig, InterfaceConfig, ListenConfig, Secret,
-    Snapshot, State, TcpConfig, TcpInfo, TraceEvent,
+    Snapshot, State, TcpConfig, TcpInfo, TraceEvent, Trouble,
 };
 pub use listener::TcpListener;
 pub use net::Net;

@@ -90,13 +90,14 @@ impl Found {
     fn citations(&mut self, path: &str, code: &str, catalogue: &Catalogue) {
         for (index, line) in code.lines().enumerate() {
             let Some(comment) = comment_of(line) else { continue };
-            let deviates =
-                is_comment(line.trim()).is_some_and(|comment| comment.starts_with("Deviation, RFC "));
+            // What a deviation is from stands before the colon.
+            let head = is_comment(line.trim())
+                .and_then(|comment| comment.strip_prefix("Deviation, ")?.split(':').next());
+            for id in cited(head.unwrap_or_default(), catalogue) {
+                self.deviations.entry(id).or_default().insert(path.to_owned());
+            }
             for id in cited(comment, catalogue) {
                 if catalogue.has(&id) {
-                    if deviates {
-                        self.deviations.entry(id.clone()).or_default().insert(path.to_owned());
-                    }
                     self.code.entry(id).or_default().insert(path.to_owned());
                 } else {
                     let number = index + 1;

@@ -163,7 +163,7 @@ fn an_explanation_that_a_test_contradicts_is_an_error_and_a_deviation_is_none() 
 
 #[test]
 fn deviation_in_code_must_be_explained_as_one() {
-    let code = "/// Deviation, RFC 9293 MUST-13: half as long, because.\n// Deviation, RFC 5961 §4.2 [5961-5]: none, so.\nfn code() {}\n";
+    let code = "/// Deviation, RFC 9293 MUST-13: half as long, because.\n// Deviation, RFC 5961 §4.2 [5961-5]: as [5961-4] has it.\nfn code() {}\n";
     let explained = format!("{ALL_OPEN}5961-5\tdeviation\tso\n");
     let (_, problems) = ledger(&explained, &[("crates/x/src/a.rs", code)]);
     assert_eq!(
