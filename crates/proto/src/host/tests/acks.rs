@@ -382,3 +382,34 @@ fn last_segment_sent_again_is_answered_with_its_own_timestamp() {
     let older = solo.arrives(text(-1, 0, b"x").ts(900_000, 0));
     assert_eq!(older[0].header.options.timestamp.unwrap().ecr, 5_000);
 }
+
+// requirement: 7323-24
+#[test]
+fn text_that_passed_paws_when_it_came_is_delivered_though_it_is_the_oldest_when_the_gap_is_filled() {
+    let mut solo =
+        Solo::listening(TcpConfig::default()).accepted_with(seg(Flags::SYN, -1, 0).ts(100, 0).mss(1000));
+    solo.arrives(text(3, 0, b"def").ts(110, 0));
+    solo.arrives(text(0, 0, b"abc").ts(500, 0));
+    assert_eq!(solo.read().0, b"abcdef");
+    assert_eq!(solo.host.counters().drops.get(DropReason::Paws), 0);
+}
+
+// requirement: 7323-16
+#[test]
+fn echo_on_an_ack_of_nothing_new_is_no_round_trip() {
+    let mut solo =
+        Solo::listening(TcpConfig::default()).accepted_with(seg(Flags::SYN, -1, 0).ts(100, 0).mss(1000));
+    let sent = solo.write(b"x").remove(0);
+    let echo = sent.header.options.timestamp.unwrap().val;
+    solo.wait_ms(40);
+    solo.arrives(ack(0, 1).ts(101, echo));
+    let before = solo.host.info(solo.id).unwrap();
+    assert_eq!(before.srtt, Duration::from_millis(40));
+    solo.write(b"y");
+    solo.wait_ms(150);
+    // A duplicate, and text with an old ACK: both echo what was sent long ago.
+    solo.arrives(ack(0, 1).ts(102, echo));
+    solo.arrives(text(0, 1, b"z").ts(102, echo));
+    let after = solo.host.info(solo.id).unwrap();
+    assert_eq!((after.srtt, after.rttvar), (before.srtt, before.rttvar));
+}

@@ -61,6 +61,7 @@ fn fins_that_cross_go_through_closing_to_time_wait() {
 
 // requirement: 9293-SA-FIN-WAIT-1-7
 // requirement: 9293-SA-FIN-WAIT-2-7
+// requirement: 9293-UC-SEND-7
 #[test]
 fn half_closed_side_goes_on_receiving_and_acknowledging() {
     for state in [State::FinWait1, State::FinWait2] {

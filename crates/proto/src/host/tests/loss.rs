@@ -34,7 +34,7 @@ fn first_segment_is_sent_again_after_a_second_and_then_after_doubled_times() {
 // requirement: 6298-2
 // requirement: 6298-3
 // requirement: 6298-4
-// requirement: 6298-8
+// requirement: 6298-7
 #[test]
 fn timeout_follows_the_measured_round_trips_and_has_a_floor() {
     let mut solo = Solo::new(plain());
@@ -218,6 +218,8 @@ fn one_ack_of_much_after_a_timeout_adds_one_segment_only() {
 // requirement: 5681-16
 // requirement: 5681-17
 // requirement: 6582-3
+// requirement: 6582-1
+// requirement: 6582-2
 #[test]
 fn third_duplicate_ack_sends_again_and_the_full_ack_ends_recovery() {
     let mut solo = Solo::new(plain());
@@ -374,7 +376,6 @@ fn nodelay_lets_small_segments_leave_at_once_and_frees_what_nagle_held() {
 }
 
 // requirement: 9293-MUST-61
-// requirement: 9293-SHLD-27
 #[test]
 fn push_marks_the_segment_that_empties_the_buffer() {
     let mut solo = Solo::new(plain());

@@ -82,7 +82,6 @@ fn timestamps_begin_at_an_offset_of_the_tuple_and_count_milliseconds() {
 
 // requirement: 6056-1
 // requirement: 6056-3
-// requirement: 6056-6
 // requirement: 6056-9
 #[test]
 fn ports_to_one_destination_follow_each_other_and_where_they_begin_is_secret() {
@@ -94,7 +93,9 @@ fn ports_to_one_destination_follow_each_other_and_where_they_begin_is_secret() {
             let ports: Vec<u16> =
                 (0..5).map(|_| open(&mut host, now, remote, "0.0.0.0:0").0.local.port()).collect();
             assert!(ports.iter().all(|port| (32768..=60999).contains(port)));
-            assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 5);
+            // One after another, so that each comes round again as late as it can.
+            let next = |port: u16| if port == 60999 { 32768 } else { port + 1 };
+            assert!(ports.windows(2).all(|pair| pair[1] == next(pair[0])), "{ports:?}");
             begins.insert(ports[0]);
         }
     }
@@ -131,4 +132,18 @@ fn chosen_source_in_use_towards_the_same_destination_is_refused() {
     let again = host.connect(now, "10.0.0.2:80".parse().unwrap(), config.clone());
     assert_eq!(again, Err(ConnectError::AddrInUse));
     assert!(host.connect(now, "10.0.0.2:81".parse().unwrap(), config).is_ok());
+}
+
+// requirement: 6056-6
+#[test]
+fn connects_to_one_destination_do_not_move_the_ports_towards_others() {
+    let now = Instant::from_millis(10);
+    let ports = |remotes: &[&str]| -> Vec<u16> {
+        let mut host = host(1, HostConfig::default());
+        let all = remotes.iter().map(|remote| open(&mut host, now, remote, "0.0.0.0:0").0.local.port());
+        all.collect()
+    };
+    let [first, second] = ["10.0.0.2:80", "10.0.0.3:80"];
+    let (alone, mixed) = (ports(&[first; 3]), ports(&[first, second, first, second, second, first]));
+    assert_eq!([mixed[0], mixed[2], mixed[5]], alone[..]);
 }

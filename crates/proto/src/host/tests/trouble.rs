@@ -192,3 +192,19 @@ fn urgent_pointer_of_a_segment_that_overlaps_counts_from_where_the_segment_began
     solo.arrives(urgent(0, b"0123456789", 3));
     assert_eq!(ahead(&solo), 6, "that was all old");
 }
+
+// requirement: 9293-MUST-66
+#[test]
+fn urgent_pointer_counts_although_the_window_is_closed() {
+    let mut solo = Solo::new(TcpConfig { recv_buffer: 4, ..plain() });
+    solo.arrives(text(0, 0, b"full"));
+    assert_eq!(solo.wait_ms(40)[0].header.wnd, 0);
+    told(&mut solo);
+    // A probe of the window with one octet, and a bare segment.
+    for (octets, pointer, expected) in [(&b"!"[..], 1, 5), (b"", 7, 11)] {
+        solo.arrives(urgent(4, octets, pointer));
+        assert_eq!(ahead(&solo), expected);
+    }
+    assert_eq!(solo.read().0, b"full");
+    assert_eq!(ahead(&solo), 7);
+}

@@ -112,6 +112,8 @@ impl Rtt {
 mod tests {
     use super::*;
 
+    // requirement: 6298-1
+    // requirement: 6298-2
     #[test]
     fn first_sample_sets_srtt_and_half_of_it_as_variance() {
         let bounds = RtoBounds::new(&TcpConfig::default());
@@ -133,6 +135,7 @@ mod tests {
         assert_eq!(rtt.rto(0, &bounds), Span::from_millis(200));
     }
 
+    // requirement: 6298-8
     #[test]
     fn contradictory_and_vanishing_bounds_leave_a_timeout_of_a_millisecond_at_least() {
         for (rto_min, rto_max) in [(0, 0), (500, 0), (500, 100), (0, 1)] {
