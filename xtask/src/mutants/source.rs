@@ -30,7 +30,7 @@ pub(super) fn files(root: &Path) -> Result<Vec<String>, String> {
         let within = |place: &&str| {
             path.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        !path.ends_with("tests.rs") && PLACES.iter().any(|place| within(place))
+        !path.ends_with("tests.rs") && PLACES.iter().any(within)
     };
     Ok(all.into_iter().map(|(path, _)| path).filter(wanted).collect())
 }
