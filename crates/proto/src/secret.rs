@@ -28,6 +28,7 @@ impl Secret {
     }
 
     /// A key of 16 octets for one purpose.
+    /// Ledger: [6056-8, 6528-3].
     fn key(&self, purpose: Purpose) -> [u8; 16] {
         let mut key = [0; 16];
         for (half, out) in key.chunks_exact_mut(8).enumerate() {

@@ -25,6 +25,7 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Host {
     /// LISTEN. `hash`: that of the tuple. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
+    /// Ledger: RFC 9293 MUST-11 [4987-1, 4987-4].
     pub(super) fn listen_segment(
         &mut self,
         now: Instant,

@@ -82,6 +82,7 @@ impl Host {
     }
 
     /// Applies what the steps of `arrives/` decided.
+    /// Ledger: RFC 9293 MUST-58, MUST-59 [5681-21].
     fn synchronized_step(
         &mut self,
         now: Instant,
@@ -125,6 +126,7 @@ impl Host {
         }
     }
 
+    // Ledger: [5961-3, 5961-6, 5961-10, 5961-11].
     fn challenge(&mut self, now: Instant, index: u32, reason: DropReason) -> DropReason {
         if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) {
             if !arrives::challenge_allowed(tcb, now) {
@@ -227,6 +229,7 @@ impl Host {
 
     /// An ICMP error that quotes a segment of ours (RFC 5927: believed only for text in flight, and hard errors only
     /// while opening).
+    /// Ledger: RFC 9293 MUST-54, MUST-56 [5927-1, 5927-4, 8201-7].
     pub(super) fn icmp_for_tcp(
         &mut self,
         now: Instant,
@@ -274,6 +277,7 @@ impl Host {
     }
 
     /// The path takes only smaller packets: what is in flight is cut anew and sent again.
+    /// Ledger: [1191-1, 1191-6, 5927-8, 8201-4, 8201-5, 8201-6].
     fn lower_mss(&mut self, now: Instant, index: u32, key: &Key) {
         let Some(mtu) = self.path_mtu.get(key.remote(), now) else { return };
         if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index)
@@ -316,6 +320,7 @@ const fn soft(error: IcmpError) -> Option<Trouble> {
 
 /// Octets of text our link takes. With the bound of the settings it is what our SYN names (RFC 9293 MUST-14, MUST-16,
 /// MUST-67).
+/// Ledger: RFC 9293 MUST-67, SHLD-5, MAY-3.
 #[inline]
 pub(super) fn link_mss(interfaces: &Interfaces, key: &Key, interface: InterfaceId) -> u16 {
     interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1)

@@ -9,6 +9,7 @@ pub struct TcpConfig {
     /// Maximum segment lifetime; TIME-WAIT lasts twice this. Default 30 s, so that TIME-WAIT holds 60 s as on Linux
     /// (`TCP_TIMEWAIT_LEN`); zero is "without TIME-WAIT".
     /// Deviation, RFC 9293 §3.4.2: the nominal MSL is two minutes; no deployed stack waits that long.
+    // Ledger: RFC 9293 MUST-13 [1337-5].
     pub msl: Duration,
     /// Largest amount of received text held for the application, and so the largest window. Octets; default 4 MiB
     /// (Linux: `tcp_rmem[2]`).
@@ -35,8 +36,10 @@ pub struct TcpConfig {
     pub syn_timeout: Duration,
     /// How long sent text may stay unacknowledged before the connection is given up: the user timeout of RFC 9293
     /// §3.10, R2 of §3.8.3. Default 15 min (Linux: `tcp_retries2`, `TCP_USER_TIMEOUT`).
+    // Ledger: [5482-4].
     pub user_timeout: Duration,
     /// Probe an idle peer. Default none (RFC 9293 MUST-25; Linux: `SO_KEEPALIVE`).
+    // Ledger: RFC 9293 MUST-24, MUST-27.
     pub keepalive: Option<KeepAlive>,
     /// How long FIN-WAIT-2 lasts when nobody holds the stream any more. Default 60 s (Linux: `tcp_fin_timeout`).
     pub fin_wait_2_timeout: Duration,

@@ -260,6 +260,7 @@ impl Tcb {
     }
 
     /// Our clock as the peer sees it.
+    /// Ledger: [7323-25].
     pub(crate) fn ts_val(&self, now: Instant) -> u32 {
         millis32(now).wrapping_add(if self.uses_timestamps { self.timestamps.offset } else { 0 })
     }

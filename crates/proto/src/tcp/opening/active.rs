@@ -162,6 +162,7 @@ impl Opening {
     }
 
     /// RFC 9293 §3.10.7.3.
+    /// Ledger: RFC 9293 MUST-10 [5961-4].
     fn in_syn_sent(&mut self, seg: &Segment) -> Step {
         let acks = seg.has(Flags::ACK);
         if acks && !acknowledges_our_syn(self.iss, self.iss + 1, seg.ack) {
@@ -188,6 +189,7 @@ impl Opening {
     }
 
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED after an active open.
+    /// Ledger: RFC 9293 MUST-10, MUST-11.
     fn in_syn_received(&mut self, agreed: &Agreed, seg: &Segment) -> Step {
         let rcv_nxt = agreed.irs + 1;
         if let Some(step) = timestamp(agreed, seg) {
