@@ -98,7 +98,10 @@ impl Host {
                 return Err(reason);
             }
         };
-        if !self.interfaces.is_local(packet.destination) {
+        if !self.interfaces.is_local(packet.destination)
+            && !(packet.protocol == PROTOCOL_TCP
+                && self.interfaces.takes_for_all(interface, packet.destination))
+        {
             return Err(DropReason::NotForUs);
         }
         if !self.interfaces.may_be_source(packet.source) || is_mapped(packet.source) {

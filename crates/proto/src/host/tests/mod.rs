@@ -3,6 +3,7 @@
 //! - `mod`: the [`Pair`]
 //! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
+//! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
@@ -17,6 +18,8 @@
 
 mod acks;
 mod closing;
+mod cookies;
+mod hold;
 mod lifecycle;
 mod loss;
 mod numbers;
