@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask ci`, in their order: cheap ones first, so that a slip is told early.
 
 use crate::run::{Tally, Workspace};
-use crate::{gates, setup, tidy};
+use crate::{conform, gates, mutants, setup, tidy};
 
 /// One step.
 pub(crate) struct Step {
@@ -18,6 +18,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "setup", about: "the Debian packages that the tests drive", run: setup::run },
     Step { name: "fmt", about: "rustfmt changes nothing", run: fmt },
     Step { name: "tidy", about: "sizes, panics, unsafe, citations, README, paths", run: tidy::run },
+    Step {
+        name: "conform",
+        about: "the ledger of requirements is current and complete",
+        run: conform::check,
+    },
     Step { name: "clippy", about: "clippy finds nothing, in all targets", run: clippy },
     Step { name: "doc", about: "the documentation builds without a warning", run: doc },
     Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },
@@ -36,9 +41,15 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "interop", about: "the release binary against the Linux kernel", run: interop },
 ];
 
-/// Steps that are run by name only: they need a tool that is neither in Debian nor in Rust's distribution.
-pub(crate) const CHORES: &[Step] =
-    &[Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny }];
+/// Steps that are run by name only: they need a tool that is neither in Debian nor in Rust's distribution, or hours.
+pub(crate) const CHORES: &[Step] = &[
+    Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny },
+    Step {
+        name: "mutants",
+        about: "docs/mutants.md covers the code as it is (--check)",
+        run: mutants::check,
+    },
+];
 
 fn fmt(workspace: &Workspace) -> Result<Option<Tally>, String> {
     workspace.cargo("fmt --all --check")?;

@@ -7,7 +7,7 @@ use linger_proto::SeqNum;
 use linger_proto::wire::address::Address;
 use linger_proto::wire::checksum::{Sum, fits};
 use linger_proto::wire::ip::{PROTOCOL_TCP, Plain, plain_v4, plain_v6};
-use linger_proto::wire::packet::{Ends, Text, write_headers};
+use linger_proto::wire::packet::{Ends, Mark, Text, write_headers};
 use linger_proto::wire::tcp::{Flags, Header, Options, Timestamp, View};
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -69,7 +69,7 @@ fn ends(v6: bool) -> Ends {
             Address::v4([10, 0, 0, last])
         }
     };
-    Ends { source: address(1), destination: address(2), ports: 40_000 << 16 | 80 }
+    Ends { source: address(1), destination: address(2), ports: 40_000 << 16 | 80, mark: Mark::default() }
 }
 
 fn header() -> Header {

@@ -87,6 +87,12 @@ impl TcpStream {
         self.hold.with(|stream, now| stream.set_nodelay(now, nodelay));
     }
 
+    /// Changes the differentiated services code point, 0 to 63, of the packets that leave from now on (Linux: `IP_TOS`;
+    /// default: `TcpConfig::dscp`). Routers may reorder what leaves before and after a change.
+    pub fn set_dscp(&self, dscp: u8) {
+        self.hold.with(|stream, _| stream.set_dscp(dscp));
+    }
+
     /// Names who holds this connection; `Net::snapshot` shows it for as long as anything of the connection is left.
     pub fn set_owner(&self, owner: &str) {
         self.hold.set_owner(owner);

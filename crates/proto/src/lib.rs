@@ -70,7 +70,7 @@ pub use secret::Secret;
 pub use table::growth::Growth;
 pub use tcp::config::{ConnectConfig, KeepAlive, ListenConfig, TcpConfig, WhenFull};
 pub use tcp::error::{AcceptError, CloseReason, ConnectError, ListenError, ReadError, WriteError};
-pub use tcp::info::{State, TcpInfo};
+pub use tcp::info::{State, TcpInfo, Trouble};
 pub use tcp::seq::SeqNum;
 pub use time::Instant;
 pub use trace::{Direction, FrameTrace, TraceEvent};

@@ -31,6 +31,7 @@ impl Secret {
     }
 
     /// A key of 16 octets for one purpose.
+    /// Ledger: [6056-8, 6528-3].
     fn key(&self, purpose: Purpose) -> [u8; 16] {
         let mut key = [0; 16];
         for (half, out) in key.chunks_exact_mut(8).enumerate() {
@@ -68,5 +69,27 @@ fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Purpose, Secret};
+    use alloc::collections::BTreeSet;
+
+    // requirement: 6056-8
+    // requirement: 6528-3
+    #[test]
+    fn every_purpose_has_a_key_of_its_own_of_16_octets_that_depends_on_the_whole_secret() {
+        let purposes =
+            [Purpose::ConnectionNumbers, Purpose::EphemeralPort, Purpose::Demux, Purpose::IpIdentification];
+        let mut all = BTreeSet::new();
+        for changed in 0..32 {
+            let mut octets = [7; 32];
+            octets[changed] = 8;
+            for purpose in purposes {
+                assert!(all.insert(Secret::from_bytes(octets).key(purpose)), "octet {changed}");
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::key::Key;
 use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN};
-use crate::wire::packet::{Ends, Text, write_headers};
+use crate::wire::packet::{Ends, Mark, Text, write_headers};
 use crate::wire::tcp::{CHECKSUM_OFFSET, Header};
 use crate::{Checksum, InterfaceConfig, InterfaceId, Transmit};
 
@@ -12,13 +12,14 @@ pub(super) fn emit(
     key: &Key,
     interface: InterfaceId,
     config: &InterfaceConfig,
+    mark: Mark,
     header: &Header,
     short: &[u8],
     out: &mut Transmit,
 ) {
     out.interface = interface;
     let (source, destination) = key.addresses();
-    let ends = Ends { source, destination, ports: key.ports() };
+    let ends = Ends { source, destination, ports: key.ports(), mark };
     let offload = config.checksum_offload;
     write_headers(ends, header, Text { short, slices: &out.text }, offload, &mut out.header);
     if offload {

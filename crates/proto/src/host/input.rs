@@ -82,6 +82,7 @@ impl Host {
     }
 
     /// Any packet at all. What is left to do is a TCP segment: its ends, its place, and the frame that it lies in.
+    /// Ledger: RFC 9293 MUST-57, MUST-63 [1122-1, 1122-2].
     #[inline(never)]
     pub(super) fn handle_unusual(
         &mut self,

@@ -9,6 +9,7 @@ use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left};
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::Tcb;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
+use crate::wire::packet::Mark;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{FourTuple, Instant, InterfaceConfig, InterfaceId, State, Transmit};
 use alloc::collections::VecDeque;
@@ -27,6 +28,7 @@ const HEADERS_MAX: u32 = 120;
 pub(super) struct Control {
     pub(super) key: Key,
     pub(super) interface: InterfaceId,
+    pub(super) mark: Mark,
     pub(super) header: Header,
     /// The state before it, for those who watch.
     pub(super) before: State,
@@ -55,8 +57,20 @@ fn text_max(tcb: &Tcb, config: &InterfaceConfig) -> u32 {
 }
 
 impl Host {
-    /// Queues a control segment.
+    /// Queues a control segment that is marked as the host's connections are by default.
     pub(super) fn reply(&mut self, key: Key, interface: InterfaceId, header: Header, before: State) {
+        self.reply_marked(key, interface, self.tcp_config.mark, header, before);
+    }
+
+    /// Queues a control segment.
+    pub(super) fn reply_marked(
+        &mut self,
+        key: Key,
+        interface: InterfaceId,
+        mark: Mark,
+        header: Header,
+        before: State,
+    ) {
         if header.flags.has(Flags::RST) {
             self.counters.resets_sent += 1;
         }
@@ -64,7 +78,7 @@ impl Host {
             self.counters.replies_dropped += 1;
             return;
         }
-        self.control.push_back(Control { key, interface, header, before });
+        self.control.push_back(Control { key, interface, mark, header, before });
     }
 
     /// RST in answer to a segment that belongs nowhere (RFC 9293 §3.10.7.1).
@@ -115,11 +129,12 @@ impl Host {
             self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
         }
         let config = self.interfaces.config(control.interface);
-        emit(&control.key, control.interface, config, &control.header, &[], out);
+        emit(&control.key, control.interface, config, control.mark, &control.header, &[], out);
         true
     }
 
     /// The next segment of the connections that may have something to send.
+    /// Ledger: [1191-7].
     #[inline]
     fn transmit_text(&mut self, now: Instant, out: &mut Transmit) -> bool {
         while let Some(&index) = self.dirty.front() {
@@ -155,7 +170,8 @@ impl Host {
                 }
                 let ts_val = opening.ts_val(now);
                 let header = opening.build_syn(now, ts_val);
-                emit(&connection.key, connection.interface, config, &header, &[], out);
+                let mark = opening.config.mark;
+                emit(&connection.key, connection.interface, config, mark, &header, &[], out);
                 true
             }
             Phase::Synchronized(tcb) => {
@@ -166,7 +182,8 @@ impl Host {
                 let header = build::build(tcb, now, &plan, pressed, &mut out.text);
                 let short =
                     if out.text.is_empty() { build::short_text(tcb, plan.seq, plan.text) } else { &[] };
-                emit(&connection.key, connection.interface, config, &header, short, out);
+                let mark = tcb.config.mark;
+                emit(&connection.key, connection.interface, config, mark, &header, short, out);
                 if plan.text > u32::from(tcb.snd.mss) && out.text_len() > usize::from(tcb.snd.mss) {
                     out.segment_size = NonZeroU16::new(tcb.snd.mss);
                 }

@@ -27,6 +27,7 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Host {
     /// LISTEN. `hash`: that of the tuple. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
+    /// Ledger: RFC 9293 MUST-11 [4987-1, 4987-4].
     pub(super) fn listen_segment(
         &mut self,
         now: Instant,
@@ -64,7 +65,7 @@ impl Host {
         let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let scaled = config.window_scaling && seg.options.window_scale.is_some();
         let held = listening.hold.is_some();
-        let syn_ack = (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now));
+        let (mark, syn_ack) = (config.mark, (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now)));
         let index = self.insert_half_open(
             (hash, covered),
             HalfOpen {
@@ -85,7 +86,7 @@ impl Host {
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
         match syn_ack {
-            Some(syn_ack) => self.reply(*key, interface, syn_ack, before),
+            Some(syn_ack) => self.reply_marked(*key, interface, mark, syn_ack, before),
             None => self.announce_held(index),
         }
         Ok(())
@@ -166,8 +167,9 @@ impl Host {
         let Some(listener) = self.listeners.get(half_open.listener) else { return };
         let (key, interface) = (half_open.key, half_open.interface);
         let link_mss = link_mss(&self.interfaces, &key, interface);
-        let header = syn_ack(&half_open.agreed, half_open.scaled, &listener.config, link_mss, now);
-        self.reply(key, interface, header, State::SynReceived);
+        let config = &listener.config;
+        let header = syn_ack(&half_open.agreed, half_open.scaled, config, link_mss, now);
+        self.reply_marked(key, interface, config.mark, header, State::SynReceived);
     }
 
     pub(super) fn half_open_segment(

@@ -8,6 +8,7 @@ use crate::ip::interface::Interfaces;
 use crate::tcp::arrives::{self, Stop};
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::CloseReason;
+use crate::tcp::info::Trouble;
 use crate::tcp::opening::active;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::segment::Segment;
@@ -91,6 +92,7 @@ impl Host {
     }
 
     /// Applies what the steps of `arrives/` decided.
+    /// Ledger: RFC 9293 MUST-58, MUST-59 [5681-21].
     fn synchronized_step(
         &mut self,
         now: Instant,
@@ -134,6 +136,7 @@ impl Host {
         }
     }
 
+    // Ledger: [5961-3, 5961-6, 5961-10, 5961-11].
     fn challenge(&mut self, now: Instant, index: u32, reason: DropReason) -> DropReason {
         if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) {
             if !arrives::challenge_allowed(tcb, now) {
@@ -247,6 +250,7 @@ impl Host {
 
     /// An ICMP error that quotes a segment of ours (RFC 5927: believed only for text in flight, and hard errors only
     /// while opening).
+    /// Ledger: RFC 9293 MUST-54, MUST-56 [5927-1, 5927-4, 8201-7].
     pub(super) fn icmp_for_tcp(
         &mut self,
         now: Instant,
@@ -263,12 +267,15 @@ impl Host {
         };
         let Some(connection) = self.connections.get_mut(index) else { return Err(DropReason::IcmpUnrelated) };
         match (&mut connection.phase, error) {
-            (Phase::Opening(opening), IcmpError::Unreachable { hard }) => {
+            (Phase::Opening(opening), error) => {
                 if seq != opening.iss {
                     return Err(DropReason::IcmpOutOfFlight);
                 }
-                if hard {
+                // RFC 1122 §4.2.3.9, RFC 5927 §5.2 [5927-3]: only while it opens can an error end a connection.
+                if error == (IcmpError::Unreachable { hard: true }) {
                     self.end_connection(now, index, CloseReason::Unreachable);
+                } else if let Some(trouble) = soft(error) {
+                    self.trouble(index, trouble);
                 }
                 Ok(())
             }
@@ -280,6 +287,9 @@ impl Host {
                     // Known or not: this connection may have begun before it was.
                     self.path_mtu.lower(key.remote(), mtu, now);
                     self.lower_mss(now, index, &key);
+                } else if let Some(trouble) = soft(error) {
+                    // Deviation, RFC 9293 SHLD-26 [9293-SHLD-26]: a hard error too is only noted (RFC 5927 §5.2 [5927-2]).
+                    self.trouble(index, trouble);
                 }
                 Ok(())
             }
@@ -288,6 +298,7 @@ impl Host {
     }
 
     /// The path takes only smaller packets: what is in flight is cut anew and sent again.
+    /// Ledger: [1191-1, 1191-6, 5927-8, 8201-4, 8201-5, 8201-6].
     fn lower_mss(&mut self, now: Instant, index: u32, key: &Key) {
         let Some(mtu) = self.path_mtu.get(key.remote(), now) else { return };
         if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index)
@@ -318,8 +329,19 @@ impl Host {
     }
 }
 
+/// What an ICMP error tells the application of a connection that goes on.
+const fn soft(error: IcmpError) -> Option<Trouble> {
+    match error {
+        IcmpError::Unreachable { .. } => Some(Trouble::Unreachable),
+        IcmpError::TimeExceeded => Some(Trouble::TimeExceeded),
+        IcmpError::ParameterProblem => Some(Trouble::ParameterProblem),
+        IcmpError::PacketTooBig { .. } => None,
+    }
+}
+
 /// Octets of text our link takes. With the bound of the settings it is what our SYN names (RFC 9293 MUST-14, MUST-16,
 /// MUST-67).
+/// Ledger: RFC 9293 MUST-67, SHLD-5, MAY-3.
 #[inline]
 pub(super) fn link_mss(interfaces: &Interfaces, key: &Key, interface: InterfaceId) -> u16 {
     interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1)

@@ -120,8 +120,9 @@ impl Host {
             owner,
             msl: tcb.config.msl,
         };
+        let mark = tcb.config.mark;
         if let Some(header) = last_ack {
-            self.reply(key, interface, header, State::TimeWait);
+            self.reply_marked(key, interface, mark, header, State::TimeWait);
         }
         self.note_state(now, index);
         self.insert_time_wait(now, &key, index, &record);
@@ -132,21 +133,21 @@ impl Host {
     pub(super) fn abort_connection(&mut self, now: Instant, index: u32, reason: CloseReason) {
         if let Some(connection) = self.connections.get_mut(index) {
             let (key, interface, state) = (connection.key, connection.interface, connection.state());
-            let header = match &connection.phase {
+            let answer = match &connection.phase {
                 Phase::Synchronized(tcb) => {
-                    Some(Header { flags: Flags::RST.with(Flags::ACK), ..bare_ack(tcb, now) })
+                    let header = Header { flags: Flags::RST.with(Flags::ACK), ..bare_ack(tcb, now) };
+                    Some((tcb.config.mark, header))
                 }
                 // SYN-SENT sends nothing, SYN-RECEIVED an RST (RFC 9293 §3.10.5).
-                Phase::Opening(opening) => opening.agreed.map(|agreed| Header {
-                    seq: agreed.iss + 1,
-                    ack: agreed.irs + 1,
-                    flags: Flags::RST.with(Flags::ACK),
-                    ..Header::default()
+                Phase::Opening(opening) => opening.agreed.map(|agreed| {
+                    let flags = Flags::RST.with(Flags::ACK);
+                    let (seq, ack) = (agreed.iss + 1, agreed.irs + 1);
+                    (opening.config.mark, Header { seq, ack, flags, ..Header::default() })
                 }),
                 Phase::Over(_) => None,
             };
-            if let Some(header) = header {
-                self.reply(key, interface, header, state);
+            if let Some((mark, header)) = answer {
+                self.reply_marked(key, interface, mark, header, state);
             }
         }
         self.end_connection(now, index, reason);

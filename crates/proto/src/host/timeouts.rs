@@ -1,12 +1,13 @@
 //! What is due.
 
-use super::Host;
 use super::demux::Found;
+use super::{Event, Host};
 use crate::tcp::arrives::Stop;
 use crate::tcp::connection::Phase;
 use crate::tcp::error::CloseReason;
+use crate::tcp::info::Trouble;
 use crate::tcp::timers;
-use crate::{DropReason, Instant};
+use crate::{ConnectionId, DropReason, Instant};
 use core::ops::ControlFlow;
 
 impl Host {
@@ -25,6 +26,7 @@ impl Host {
         }
     }
 
+    // Ledger: [9293-TO-1].
     fn connection_timeout(&mut self, now: Instant, index: u32, at: Instant) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         if !connection.armed.take(at) {
@@ -43,9 +45,36 @@ impl Host {
             },
         };
         if alive {
+            self.tell_of_r1(index);
             self.settle(now, index);
         } else {
             self.end_connection(now, index, CloseReason::TimedOut);
+        }
+    }
+
+    /// A timer of the connection has expired: the application hears when that was one time too many.
+    fn tell_of_r1(&mut self, index: u32) {
+        let crossed = self.connections.get(index).is_some_and(|connection| match &connection.phase {
+            Phase::Opening(opening) => opening.has_crossed_r1(),
+            Phase::Synchronized(tcb) => timers::has_crossed_r1(tcb),
+            Phase::Over(_) => false,
+        });
+        if crossed {
+            self.trouble(index, Trouble::Retransmitting);
+        }
+    }
+
+    /// Something is wrong with a connection that goes on: noted, and told when it is news (RFC 9293 MUST-47).
+    /// Ledger: [1122-8].
+    pub(super) fn trouble(&mut self, index: u32, trouble: Trouble) {
+        let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
+        let (news, wanted) = match &mut connection.phase {
+            Phase::Opening(opening) => (opening.note_trouble(trouble), opening.config.report_trouble),
+            Phase::Synchronized(tcb) => (tcb.note_trouble(trouble), tcb.config.report_trouble),
+            Phase::Over(_) => return,
+        };
+        if news && wanted && connection.holder().is_application() {
+            self.events.push_back(Event::Trouble(ConnectionId { index, generation }, trouble));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::tcp::config::TcpConfig;
 use crate::tcp::error::CloseReason;
+use crate::tcp::info::Trouble;
 use crate::tcp::seq::SeqNum;
 use crate::{ConnectionId, DropCounters, ListenerId, UdpId};
 use alloc::vec::Vec;
@@ -118,6 +119,9 @@ pub enum Event {
     Readable(ConnectionId),
     /// There is room to write again, after a write that was `Blocked`.
     Writable(ConnectionId),
+    /// Something is wrong with the connection, which goes on; once for each change of what is wrong, unless
+    /// [`TcpConfig::report_trouble`] is off (RFC 9293 MUST-47).
+    Trouble(ConnectionId, Trouble),
     /// The connection has ended. Emitted once for each, orphans included. `Graceful` comes when both FINs are
     /// acknowledged, which for the side that closed first is the entry into TIME-WAIT.
     Closed(ConnectionId, CloseReason),

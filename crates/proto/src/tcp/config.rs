@@ -9,6 +9,7 @@ pub struct TcpConfig {
     /// Maximum segment lifetime; TIME-WAIT lasts twice this. Default 30 s, so that TIME-WAIT holds 60 s as on Linux
     /// (`TCP_TIMEWAIT_LEN`); zero is "without TIME-WAIT".
     /// Deviation, RFC 9293 §3.4.2: the nominal MSL is two minutes; no deployed stack waits that long.
+    // Ledger: RFC 9293 MUST-13 [1337-5].
     pub msl: Duration,
     /// Largest amount of received text held for the application, and so the largest window. Octets; default 4 MiB
     /// (Linux: `tcp_rmem[2]`).
@@ -27,7 +28,7 @@ pub struct TcpConfig {
     /// `TCP_DELACK_MIN`). Zero acknowledges every segment at once.
     pub delayed_ack: Duration,
     /// Smallest retransmission timeout. Default 200 ms (Linux: `TCP_RTO_MIN`).
-    /// Deviation, RFC 6298 §2.4 [6298-6]: one second is asked for; every large deployment uses less.
+    /// Deviation, RFC 6298 §2.4 [6298-4]: one second is asked for; every large deployment uses less.
     pub rto_min: Duration,
     /// Largest retransmission timeout. Default 120 s (RFC 6298 §2.4: at least 60 s; Linux: `TCP_RTO_MAX`).
     pub rto_max: Duration,
@@ -35,8 +36,10 @@ pub struct TcpConfig {
     pub syn_timeout: Duration,
     /// How long sent text may stay unacknowledged before the connection is given up: the user timeout of RFC 9293
     /// §3.10, R2 of §3.8.3. Default 15 min (Linux: `tcp_retries2`, `TCP_USER_TIMEOUT`).
+    // Ledger: [5482-4].
     pub user_timeout: Duration,
     /// Probe an idle peer. Default none (RFC 9293 MUST-25; Linux: `SO_KEEPALIVE`).
+    // Ledger: RFC 9293 MUST-24, MUST-27.
     pub keepalive: Option<KeepAlive>,
     /// How long FIN-WAIT-2 lasts when nobody holds the stream any more. Default 60 s (Linux: `tcp_fin_timeout`).
     pub fin_wait_2_timeout: Duration,
@@ -45,6 +48,16 @@ pub struct TcpConfig {
     pub orphan_timeout: Duration,
     /// Ignore RST in TIME-WAIT (RFC 1337). Default true; false closes on an exact one, as RFC 9293 has it.
     pub rfc1337: bool,
+    /// Differentiated services code point of our packets, 0 to 63; only the lower six bits count. Default 0 (RFC 9293
+    /// MUST-48; Linux: the upper six bits of `IP_TOS` and `IPV6_TCLASS`). What answers for no connection any more, as in
+    /// TIME-WAIT, has that of the host.
+    pub dscp: u8,
+    /// Hops that our packets may take: TTL, or hop limit of IPv6; zero is taken for one. Default 64 (RFC 9293 MUST-49;
+    /// Linux: `ip_default_ttl`, `IP_TTL`, `IPV6_UNICAST_HOPS`).
+    pub hop_limit: u8,
+    /// Tell the application of trouble that does not end the connection: `Event::Trouble` (RFC 9293 SHLD-20). Default
+    /// true (Linux: `IP_RECVERR`).
+    pub report_trouble: bool,
     /// Upper bound on segments of both directions, in octets of text, at least 48. Default none (Linux: `TCP_MAXSEG`).
     pub mss: Option<u16>,
 }
@@ -85,6 +98,9 @@ impl Default for TcpConfig {
             fin_wait_2_timeout: Duration::from_secs(60),
             orphan_timeout: Duration::from_secs(60),
             rfc1337: true,
+            dscp: 0,
+            hop_limit: crate::ip::HOP_LIMIT,
+            report_trouble: true,
             mss: None,
         }
     }

@@ -175,7 +175,8 @@ impl Connection {
     pub(crate) fn info(&self) -> TcpInfo {
         match &self.phase {
             Phase::Opening(opening) => {
-                TcpInfo { state: opening.state(), send_queue: opening.send_queue(), ..TcpInfo::default() }
+                let (state, send_queue) = (opening.state(), opening.send_queue());
+                TcpInfo { state, send_queue, trouble: opening.trouble, ..TcpInfo::default() }
             }
             Phase::Synchronized(tcb) => tcb.info(),
             Phase::Over(over) => TcpInfo { state: State::Closed, ..over.info },

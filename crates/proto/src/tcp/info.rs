@@ -56,6 +56,31 @@ impl fmt::Display for State {
     }
 }
 
+/// What goes wrong on a connection that goes on all the same (RFC 9293 §3.9.1.8).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The same text, or the SYN, was sent again three times without an answer: R1 (RFC 9293 SHLD-9, SHLD-10).
+    Retransmitting,
+    /// ICMP said that the destination cannot be reached.
+    Unreachable,
+    /// ICMP said that a packet was too long on its way.
+    TimeExceeded,
+    /// ICMP said that somebody could not make sense of a field.
+    ParameterProblem,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Retransmitting => "no answer to what was sent three times",
+            Self::Unreachable => "destination reported unreachable",
+            Self::TimeExceeded => "packet reported too long on its way",
+            Self::ParameterProblem => "packet reported not understood",
+        })
+    }
+}
+
 /// The figures of one connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
@@ -90,4 +115,9 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// Whether SACK is in use.
     pub sack: bool,
+    /// Octets from the next one to be read to the end of urgent text, as far as the peer has announced it; zero when no
+    /// urgent text is ahead (RFC 9293 MUST-33). `Event::Readable` tells when it grows.
+    pub urgent: u32,
+    /// What was wrong last, until text is acknowledged again; kept when the connection ends (RFC 9293 SHLD-25).
+    pub trouble: Option<Trouble>,
 }

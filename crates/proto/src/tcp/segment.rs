@@ -112,6 +112,8 @@ impl Segment {
     pub(crate) fn trim(&mut self, start: SeqNum, wnd: u32) {
         if self.seq.before(start) {
             let mut early = start.since(self.seq);
+            // The urgent pointer counts from SEG.SEQ.
+            self.urgent = self.urgent.saturating_sub(u16::try_from(early).unwrap_or(u16::MAX));
             if self.has(Flags::SYN) {
                 self.flags.0 &= !Flags::SYN.0;
                 self.seq += 1;

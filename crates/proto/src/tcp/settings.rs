@@ -5,6 +5,7 @@ use crate::tcp::config::{KeepAlive, TcpConfig};
 use crate::tcp::opening::negotiate;
 use crate::tcp::recovery::rtt::RtoBounds;
 use crate::time::Span;
+use crate::wire::packet::Mark;
 use core::ops::Deref;
 use core::time::Duration;
 
@@ -45,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) mss_bound: u16,
     /// The scale that our SYN offers.
     pub(crate) window_shift: u8,
+    /// How our packets are to be treated on their way.
+    pub(crate) mark: Mark,
 }
 
 impl Settings {
@@ -60,6 +63,7 @@ impl Settings {
             syn_window: negotiate::syn_window(&config),
             mss_bound: negotiate::mss_bound(&config),
             window_shift: negotiate::window_shift(&config),
+            mark: Mark { dscp: config.dscp, hop_limit: config.hop_limit.max(1) },
             config,
         }
     }

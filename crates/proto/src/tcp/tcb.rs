@@ -7,7 +7,7 @@ use crate::tcp::closing::halves::Halves;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::congestion::Controller as _;
 use crate::tcp::congestion::reno::Reno;
-use crate::tcp::info::TcpInfo;
+use crate::tcp::info::{TcpInfo, Trouble};
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::recovery::newreno::Recovery;
 use crate::tcp::recovery::rtt::{RtoBounds, Rtt};
@@ -77,13 +77,16 @@ pub(crate) struct Rare {
     pub(crate) recovery: Recovery,
     /// When text was last found to be lost.
     pub(crate) loss_at: Option<Instant>,
-    /// The sequence number after the last octet of urgent text; at or before RCV.NXT when there is none (RCV.UP).
+    /// The sequence number after the last octet of urgent text (RCV.UP); at or before the next octet to be read when there
+    /// is none ahead.
     pub(crate) rcv_up: SeqNum,
     /// SEG.SEQ of the peer's FIN where it has overtaken text that is still missing.
     pub(crate) early_fin: Option<SeqNum>,
     /// When the next answer to an unacceptable segment may leave (RFC 5961 §7), milliseconds; `None` at once.
     pub(crate) challenge_at_ms: Option<u32>,
     pub(crate) retransmits: u32,
+    /// What is wrong, until text is acknowledged again.
+    pub(crate) trouble: Option<Trouble>,
 }
 
 /// What the parent tells the application after a step.
@@ -257,6 +260,7 @@ impl Tcb {
     }
 
     /// Our clock as the peer sees it.
+    /// Ledger: [7323-25].
     pub(crate) fn ts_val(&self, now: Instant) -> u32 {
         millis32(now).wrapping_add(if self.uses_timestamps { self.timestamps.offset } else { 0 })
     }
@@ -354,6 +358,7 @@ impl Tcb {
                 early_fin: None,
                 challenge_at_ms: None,
                 retransmits: 0,
+                trouble: None,
             })
         })
     }
@@ -374,6 +379,18 @@ impl Tcb {
     /// Whether fast recovery is under way.
     pub(crate) fn in_fast_recovery(&self) -> bool {
         self.rare().is_some_and(|rare| rare.recovery.in_fast_recovery())
+    }
+
+    /// Takes note of what is wrong. True when that is news.
+    pub(crate) fn note_trouble(&mut self, trouble: Trouble) -> bool {
+        self.rare_mut().trouble.replace(trouble) != Some(trouble)
+    }
+
+    /// Octets from the next one to be read to the end of urgent text; zero when none is ahead.
+    fn urgent(&self) -> u32 {
+        let Some(rare) = self.rare() else { return 0 };
+        let next = self.rcv.nxt - self.recv_queue();
+        if rare.rcv_up.after(next) { rare.rcv_up.since(next) } else { 0 }
     }
 
     /// Segments sent again.
@@ -448,6 +465,8 @@ impl Tcb {
             retransmits: self.retransmits(),
             timestamps: self.uses_timestamps,
             sack: self.sack,
+            urgent: self.urgent(),
+            trouble: self.rare().and_then(|rare| rare.trouble),
         }
     }
 }

@@ -6,16 +6,28 @@ use super::checksum::Sum;
 use super::ip::PROTOCOL_TCP;
 use super::tcp::{HEADER_LEN, Header};
 use crate::frame::HeaderBytes;
+use crate::ip::HOP_LIMIT;
 use bytes::Bytes;
 
-/// Hops a packet of ours may take (RFC 9293 MUST-49 asks for a configurable 60 or more; Linux: `ip_default_ttl`).
-const HOP_LIMIT: u32 = 64;
 /// Version 4, five words of header.
 const FIRST_V4: u32 = 0x4500;
 /// No router may fragment it.
 const DONT_FRAGMENT: u32 = 0x4000;
-/// The two octets of TTL and protocol.
-const LIFE_AND_PROTOCOL: u32 = HOP_LIMIT << 8 | PROTOCOL_TCP as u32;
+
+/// What the IP header says of how a packet is to be treated on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Differentiated services code point, six bits (RFC 9293 MUST-48, SHLD-22).
+    pub dscp: u8,
+    /// Hops the packet may take (RFC 9293 MUST-49).
+    pub hop_limit: u8,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self { dscp: 0, hop_limit: HOP_LIMIT }
+    }
+}
 
 /// Between whom a packet goes. The family is that of `source`.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +38,8 @@ pub struct Ends {
     pub destination: Address,
     /// The port of the sender in the high half, that of the receiver in the low half.
     pub ports: u32,
+    /// How it is to be treated on its way.
+    pub mark: Mark,
 }
 
 /// The text behind the headers: all of it short, to be copied, or all of it in slices, to be left where it is.
@@ -89,25 +103,28 @@ fn write(ends: Ends, header: &Header, options: &[u32], text: Weight, partial: bo
     // From here on `out` has a known length, and every octet its fixed place.
     out.clear();
     if let Some(source) = ends.source.to_v4() {
-        let addresses = write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, out);
+        let addresses =
+            write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, ends.mark, out);
         write_tcp(addresses, length, fields, options, text.sum, partial, out);
     } else {
-        let addresses = write_v6(ends.source, ends.destination, length, out);
+        let addresses = write_v6(ends, length, out);
         write_tcp(addresses, length, fields, options, text.sum, partial, out);
     }
 }
 
 /// Writes the header of a packet with `length` octets after it; returns the sum of the addresses.
 #[inline(always)]
-fn write_v4(source: u32, destination: u32, length: u32, out: &mut HeaderBytes) -> Sum {
+fn write_v4(source: u32, destination: u32, length: u32, mark: Mark, out: &mut HeaderBytes) -> Sum {
     let total = length.wrapping_add(20) & 0xffff;
+    let first = FIRST_V4 | u32::from(mark.dscp & 63) << 2;
+    let life_and_protocol = u32::from(mark.hop_limit) << 8 | u32::from(PROTOCOL_TCP);
     let addresses = u64::from(source) + u64::from(destination);
-    let rest = FIRST_V4 + total + DONT_FRAGMENT + LIFE_AND_PROTOCOL;
+    let rest = first + total + DONT_FRAGMENT + life_and_protocol;
     let checksum = Sum::of_fields(addresses + u64::from(rest)).finish();
     let words = [
-        FIRST_V4 << 16 | total,
+        first << 16 | total,
         DONT_FRAGMENT,
-        LIFE_AND_PROTOCOL << 16 | u32::from(checksum),
+        life_and_protocol << 16 | u32::from(checksum),
         source,
         destination,
     ];
@@ -117,8 +134,10 @@ fn write_v4(source: u32, destination: u32, length: u32, out: &mut HeaderBytes) -
 
 /// The same for IPv6.
 #[inline(always)]
-fn write_v6(source: Address, destination: Address, length: u32, out: &mut HeaderBytes) -> Sum {
-    let words = [0x6000_0000, (length & 0xffff) << 16 | u32::from(PROTOCOL_TCP) << 8 | HOP_LIMIT];
+fn write_v6(ends: Ends, length: u32, out: &mut HeaderBytes) -> Sum {
+    let Ends { source, destination, mark, .. } = ends;
+    let first = 0x6000_0000 | u32::from(mark.dscp & 63) << 22;
+    let words = [first, (length & 0xffff) << 16 | u32::from(PROTOCOL_TCP) << 8 | u32::from(mark.hop_limit)];
     put(out, words.map(u32::to_be_bytes).as_flattened());
     put(out, &source.octets());
     put(out, &destination.octets());
@@ -126,6 +145,7 @@ fn write_v6(source: Address, destination: Address, length: u32, out: &mut Header
 }
 
 /// Writes the TCP header of a segment of `length` octets with these words between addresses of this sum.
+/// Ledger: RFC 9293 MUST-2.
 #[inline(always)]
 fn write_tcp(
     addresses: Sum,
@@ -161,7 +181,7 @@ fn put(out: &mut HeaderBytes, octets: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ends, Text, write_headers};
+    use super::{Ends, Mark, Text, write_headers};
     use crate::frame::HeaderBytes;
     use crate::tcp::seq::SeqNum;
     use crate::wire::checksum::Sum;
@@ -255,7 +275,7 @@ mod tests {
 
             let mut out = [7; 128].into_iter().collect::<HeaderBytes>();
             let ports = u32::from(header.source) << 16 | u32::from(header.destination);
-            let ends = Ends { source: source.into(), destination: destination.into(), ports };
+            let ends = Ends { source: source.into(), destination: destination.into(), ports, mark: Mark::default() };
             let text = if short {
                 Text { short: &whole, slices: &[] }
             } else {

@@ -81,6 +81,10 @@ fn corpus() -> Vec<Case> {
     cases
 }
 
+// requirement: 9293-MUST-7
+// requirement: 9293-MUST-57
+// requirement: 1122-1
+// requirement: 1122-2
 #[test]
 fn every_bad_packet_is_counted_once_under_its_reason_and_answered_as_its_case_says() {
     let mut wrong = Vec::new();

@@ -148,7 +148,6 @@ fn duplicated_fragments_do_no_harm() {
     });
 }
 
-// requirement: 1122-3
 #[test]
 fn datagram_for_a_closed_port_is_answered_by_port_unreachable_that_quotes_it() {
     in_both(|family| {
@@ -239,6 +238,8 @@ fn echo_request_is_not_answered_when_echo_is_switched_off() {
 }
 
 // requirement: 6633-1
+// requirement: 6633-4
+// requirement: 6633-5
 #[test]
 fn source_quench_changes_nothing() {
     let mut world = World::new(Family::V4);
@@ -319,6 +320,7 @@ fn mss_of(family: Family, mtu: u32) -> u32 {
 
 // requirement: 1191-1
 // requirement: 8201-2
+// requirement: 8201-4
 #[test]
 fn packet_too_big_lowers_the_path_mtu_of_tcp_and_its_text_arrives() {
     in_both(|family| {
@@ -359,6 +361,8 @@ fn router_that_does_not_say_what_would_fit_is_asked_again_with_smaller_packets()
 }
 
 // requirement: 1191-6
+// requirement: 8201-5
+// requirement: 8201-6
 #[test]
 fn many_reports_about_one_flight_send_it_again_once() {
     in_both(|family| {
@@ -415,6 +419,7 @@ fn report_that_quotes_a_segment_not_in_flight_changes_nothing() {
 
 // requirement: 8201-1
 // requirement: 1191-4
+// requirement: 5927-6
 #[test]
 fn report_below_the_least_of_ipv6_or_above_what_we_send_changes_nothing() {
     in_both(|family| {
@@ -437,6 +442,7 @@ fn report_below_the_least_of_ipv6_or_above_what_we_send_changes_nothing() {
 }
 
 // requirement: 8201-3
+// requirement: 1191-5
 #[test]
 fn larger_packets_are_tried_again_ten_minutes_after_the_report() {
     in_both(|family| {

@@ -375,6 +375,7 @@ fn ephemeral_ports(world: &mut World, to: impl Iterator<Item = u16>) -> Vec<u16>
 }
 
 // requirement: 6056-3
+// requirement: 5927-9
 #[test]
 fn ephemeral_ports_towards_different_destinations_are_not_in_sequence() {
     in_both(|family| {

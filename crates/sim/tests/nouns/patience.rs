@@ -54,6 +54,7 @@ fn idle_connection_sends_nothing_for_a_day_unless_keep_alive_is_asked_for() {
 
 // requirement: 9293-MUST-26
 // requirement: 9293-SHLD-12
+// requirement: 9293-MAY-5
 #[test]
 fn keep_alive_probes_an_idle_peer_whose_answers_keep_the_connection() {
     in_both(|family| {

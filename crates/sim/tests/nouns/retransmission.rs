@@ -71,6 +71,8 @@ fn times_sent(world: &World) -> BTreeMap<u32, usize> {
 }
 
 // requirement: 6298-14
+// requirement: 6298-5
+// requirement: 1122-5
 #[test]
 fn text_that_is_never_acknowledged_is_sent_again_with_doubled_waits_up_to_the_bound() {
     in_both(|family| {

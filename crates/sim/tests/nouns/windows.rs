@@ -332,6 +332,8 @@ fn small_writes(world: &mut World, client: ConnectionId) -> Vec<(usize, u128)> {
 }
 
 // requirement: 9293-SHLD-7
+// requirement: 9293-MAY-16
+// requirement: 9293-SHLD-27
 #[test]
 fn small_writes_wait_for_the_ack_of_the_first_and_leave_as_one() {
     in_both(|family| {

@@ -16,7 +16,9 @@ fn warm(tcp: TcpConfig) -> Solo {
     solo
 }
 
-// requirement: 9293-SHLD-18, 9293-MUST-40, 5681-20
+// requirement: 9293-SHLD-18
+// requirement: 9293-MUST-40
+// requirement: 5681-20
 #[test]
 fn lone_segment_is_acknowledged_when_the_delay_is_over_and_not_before() {
     let mut solo = Solo::new(plain());
@@ -67,7 +69,8 @@ fn two_full_segments_worth_of_small_text_is_acknowledged_at_once() {
     assert_eq!(acks, [4000]);
 }
 
-// requirement: 9293-SHLD-19, 9293-MUST-58
+// requirement: 9293-SHLD-19
+// requirement: 9293-MUST-58
 #[test]
 fn merged_super_segment_counts_as_the_segments_it_was_made_of() {
     let mut solo = Solo::new(plain());
@@ -77,7 +80,9 @@ fn merged_super_segment_counts_as_the_segments_it_was_made_of() {
     assert_eq!(bare(&solo.sent()), [3000]);
 }
 
-// requirement: 9293-MUST-58, 9293-MUST-59, 5681-21
+// requirement: 9293-MUST-58
+// requirement: 9293-MUST-59
+// requirement: 5681-21
 #[test]
 fn batch_of_segments_in_order_draws_one_ack() {
     let mut solo = warm(plain());
@@ -85,7 +90,8 @@ fn batch_of_segments_in_order_draws_one_ack() {
     assert_eq!(bare(&solo.arrive_together(&batch)), [12_000]);
 }
 
-// requirement: 5681-10, 9293-MAY-13
+// requirement: 5681-10
+// requirement: 9293-MAY-13
 #[test]
 fn each_segment_out_of_order_draws_a_duplicate_ack_even_in_one_batch() {
     let mut solo = warm(plain());
@@ -96,7 +102,8 @@ fn each_segment_out_of_order_draws_a_duplicate_ack_even_in_one_batch() {
     assert_eq!(bare(&solo.arrives(text(2000, 0, &[1; 1000]))), [8000]);
 }
 
-// requirement: 5681-11, 6582-8
+// requirement: 5681-11
+// requirement: 6582-8
 #[test]
 fn segment_that_fills_a_part_of_a_hole_is_acknowledged_at_once() {
     let mut solo = warm(plain());
@@ -106,7 +113,8 @@ fn segment_that_fills_a_part_of_a_hole_is_acknowledged_at_once() {
     assert_eq!(solo.read().0.len(), 5000);
 }
 
-// requirement: 5681-10, 2018-3
+// requirement: 5681-10
+// requirement: 2018-3
 #[test]
 fn duplicate_ack_leaves_as_a_bare_segment_although_there_is_text_to_send() {
     let mut solo = Solo::listening(TcpConfig { timestamps: false, ..TcpConfig::default() });
@@ -123,7 +131,11 @@ fn duplicate_ack_leaves_as_a_bare_segment_although_there_is_text_to_send() {
     assert_eq!(sent.len(), 2);
 }
 
-// requirement: 2018-3, 2018-4, 2018-5, 2018-6
+// requirement: 2018-3
+// requirement: 2018-4
+// requirement: 2018-5
+// requirement: 2018-6
+// requirement: 2018-13
 #[test]
 fn sack_blocks_name_the_newest_range_first_and_repeat_the_others() {
     for (timestamps, blocks) in [(false, 4), (true, 3)] {
@@ -153,7 +165,8 @@ fn sack_blocks_name_the_newest_range_first_and_repeat_the_others() {
     }
 }
 
-// requirement: 2018-1, 2018-2
+// requirement: 2018-1
+// requirement: 2018-2
 #[test]
 fn sack_is_not_used_unless_both_syns_permit_it() {
     for (ours, theirs) in [(false, true), (true, false)] {
@@ -170,7 +183,9 @@ fn sack_is_not_used_unless_both_syns_permit_it() {
     }
 }
 
-// requirement: 9293-SA-CLOSE-WAIT-1, 9293-SA-CLOSING-1, 9293-SA-LAST-ACK-1
+// requirement: 9293-SA-CLOSE-WAIT-1
+// requirement: 9293-SA-CLOSING-1
+// requirement: 9293-SA-LAST-ACK-1
 #[test]
 fn fin_that_comes_again_is_acknowledged_again_in_every_state_after_it() {
     for state in [State::CloseWait, State::Closing, State::LastAck] {
@@ -183,7 +198,10 @@ fn fin_that_comes_again_is_acknowledged_again_in_every_state_after_it() {
     }
 }
 
-// requirement: 9293-SA-CLOSE-WAIT-7, 9293-SA-CLOSING-7, 9293-SA-LAST-ACK-7, 9293-SA-CLOSE-WAIT-8
+// requirement: 9293-SA-CLOSE-WAIT-7
+// requirement: 9293-SA-CLOSING-7
+// requirement: 9293-SA-LAST-ACK-7
+// requirement: 9293-SA-CLOSE-WAIT-8
 #[test]
 fn text_and_fin_behind_the_peers_fin_are_ignored() {
     for state in [State::CloseWait, State::Closing, State::LastAck] {
@@ -198,7 +216,8 @@ fn text_and_fin_behind_the_peers_fin_are_ignored() {
     }
 }
 
-// requirement: 9293-SA-ESTABLISHED-15, 9293-SHLD-31
+// requirement: 9293-SA-ESTABLISHED-15
+// requirement: 9293-SHLD-31
 #[test]
 fn fin_that_overtakes_text_waits_for_it() {
     let mut solo = Solo::new(plain());
@@ -241,7 +260,10 @@ fn events_are_told_once_for_a_batch() {
     assert_eq!(solo.events.len(), 2);
 }
 
-// requirement: 7323-11, 7323-12, 7323-13, 7323-14
+// requirement: 7323-11
+// requirement: 7323-12
+// requirement: 7323-13
+// requirement: 7323-14
 #[test]
 fn segment_without_the_timestamp_that_was_agreed_on_is_dropped_and_nothing_else_happens() {
     let mut solo =
@@ -256,7 +278,9 @@ fn segment_without_the_timestamp_that_was_agreed_on_is_dropped_and_nothing_else_
     assert!(solo.write(b"y")[0].header.options.timestamp.is_none());
 }
 
-// requirement: 7323-17, 7323-18, 7323-19
+// requirement: 7323-17
+// requirement: 7323-18
+// requirement: 7323-19
 #[test]
 fn echo_is_that_of_the_segment_that_the_delayed_ack_waited_for() {
     let mut solo =
@@ -269,7 +293,8 @@ fn echo_is_that_of_the_segment_that_the_delayed_ack_waited_for() {
     assert_eq!(ecr(&solo.arrives(text(20, 0, &[1; 10]).ts(140, 0))), 140, "the one that fills the hole");
 }
 
-// requirement: 7323-20, 7323-24
+// requirement: 7323-20
+// requirement: 7323-24
 #[test]
 fn segment_with_an_older_timestamp_is_acknowledged_and_dropped() {
     let mut solo =
@@ -306,7 +331,8 @@ fn timestamp_of_24_days_ago_says_nothing_any_more() {
     assert_eq!(solo.read().0, b"", "99 is the newest now");
 }
 
-// requirement: 7323-11, 7323-15
+// requirement: 7323-11
+// requirement: 7323-15
 #[test]
 fn every_kind_of_segment_carries_the_timestamp() {
     let mut solo =
@@ -355,4 +381,35 @@ fn last_segment_sent_again_is_answered_with_its_own_timestamp() {
     // Any other old number could be anybody's.
     let older = solo.arrives(text(-1, 0, b"x").ts(900_000, 0));
     assert_eq!(older[0].header.options.timestamp.unwrap().ecr, 5_000);
+}
+
+// requirement: 7323-24
+#[test]
+fn text_that_passed_paws_when_it_came_is_delivered_though_it_is_the_oldest_when_the_gap_is_filled() {
+    let mut solo =
+        Solo::listening(TcpConfig::default()).accepted_with(seg(Flags::SYN, -1, 0).ts(100, 0).mss(1000));
+    solo.arrives(text(3, 0, b"def").ts(110, 0));
+    solo.arrives(text(0, 0, b"abc").ts(500, 0));
+    assert_eq!(solo.read().0, b"abcdef");
+    assert_eq!(solo.host.counters().drops.get(DropReason::Paws), 0);
+}
+
+// requirement: 7323-16
+#[test]
+fn echo_on_an_ack_of_nothing_new_is_no_round_trip() {
+    let mut solo =
+        Solo::listening(TcpConfig::default()).accepted_with(seg(Flags::SYN, -1, 0).ts(100, 0).mss(1000));
+    let sent = solo.write(b"x").remove(0);
+    let echo = sent.header.options.timestamp.unwrap().val;
+    solo.wait_ms(40);
+    solo.arrives(ack(0, 1).ts(101, echo));
+    let before = solo.host.info(solo.id).unwrap();
+    assert_eq!(before.srtt, Duration::from_millis(40));
+    solo.write(b"y");
+    solo.wait_ms(150);
+    // A duplicate, and text with an old ACK: both echo what was sent long ago.
+    solo.arrives(ack(0, 1).ts(102, echo));
+    solo.arrives(text(0, 1, b"z").ts(102, echo));
+    let after = solo.host.info(solo.id).unwrap();
+    assert_eq!((after.srtt, after.rttvar), (before.srtt, before.rttvar));
 }

@@ -8,7 +8,9 @@ fn briefs(sent: &[Sent]) -> Vec<(Flags, i64, i64, usize)> {
     sent.iter().map(Sent::brief).collect()
 }
 
-// requirement: 9293-SA-FIN-WAIT-1-5, 9293-SA-FIN-WAIT-2-8, 9293-SA-FIN-WAIT-1-10
+// requirement: 9293-SA-FIN-WAIT-1-5
+// requirement: 9293-SA-FIN-WAIT-2-8
+// requirement: 9293-SA-FIN-WAIT-1-10
 #[test]
 fn side_that_closes_first_goes_through_fin_wait_1_and_2_to_time_wait() {
     let mut solo = Solo::new(plain());
@@ -25,7 +27,10 @@ fn side_that_closes_first_goes_through_fin_wait_1_and_2_to_time_wait() {
     assert_eq!(solo.read(), (Vec::new(), true));
 }
 
-// requirement: 9293-SA-CLOSE-WAIT-5, 9293-SA-LAST-ACK-5
+// requirement: 9293-SA-CLOSE-WAIT-5
+// requirement: 9293-SA-LAST-ACK-5
+// requirement: 9293-UC-SEND-4
+// requirement: 9293-UC-CLOSE-7
 #[test]
 fn side_that_closes_second_goes_through_close_wait_and_last_ack_to_nothing() {
     let mut solo = Solo::new(plain());
@@ -42,7 +47,8 @@ fn side_that_closes_second_goes_through_close_wait_and_last_ack_to_nothing() {
     assert_eq!(solo.arrives(seg(FIN_ACK, 0, 6))[0].flags, Flags::RST);
 }
 
-// requirement: 9293-SA-FIN-WAIT-1-8, 9293-SA-CLOSING-5
+// requirement: 9293-SA-FIN-WAIT-1-8
+// requirement: 9293-SA-CLOSING-5
 #[test]
 fn fins_that_cross_go_through_closing_to_time_wait() {
     let mut solo = Solo::new(plain());
@@ -53,7 +59,9 @@ fn fins_that_cross_go_through_closing_to_time_wait() {
     assert_eq!(solo.state(), State::TimeWait);
 }
 
-// requirement: 9293-SA-FIN-WAIT-1-7, 9293-SA-FIN-WAIT-2-7
+// requirement: 9293-SA-FIN-WAIT-1-7
+// requirement: 9293-SA-FIN-WAIT-2-7
+// requirement: 9293-UC-SEND-7
 #[test]
 fn half_closed_side_goes_on_receiving_and_acknowledging() {
     for state in [State::FinWait1, State::FinWait2] {
@@ -101,6 +109,7 @@ fn half_closed_peer_goes_on_receiving_a_megabyte_over_a_bad_wire() {
 }
 
 // requirement: 9293-SHLD-3
+// requirement: 9293-MAY-1
 #[test]
 fn close_with_unread_text_is_a_reset_and_with_none_it_is_not() {
     for (read, flags) in [(false, RST_ACK), (true, FIN_ACK)] {
@@ -166,6 +175,8 @@ fn orphans_deliver_what_was_written_and_end_in_order() {
     pair.assert_nothing_left();
 }
 
+// requirement: 9293-UC-RECV-3
+// requirement: 9293-UC-RECV-6
 #[test]
 fn reader_of_an_open_connection_is_blocked_and_of_a_closed_one_at_the_end() {
     let mut solo = Solo::new(plain());
@@ -181,6 +192,7 @@ fn reader_of_an_open_connection_is_blocked_and_of_a_closed_one_at_the_end() {
     assert_eq!(solo.host.stream(solo.id).unwrap().read_chunk(now, 9), Ok(None));
 }
 
+// requirement: 9293-UC-CLOSE-5
 #[test]
 fn fin_waits_behind_text_that_the_windows_hold_back() {
     let mut solo = Solo::listening(plain()).accepted_with(seg(Flags::SYN, -1, 0).mss(1000).wnd(1500));

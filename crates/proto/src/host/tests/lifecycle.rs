@@ -157,10 +157,11 @@ fn connect_that_nobody_answers_times_out_after_three_minutes() {
     let mut pair = Pair::new();
     pair.lose = Some(|_, _, _| true);
     let client = pair.connect(ConnectConfig::default());
+    let trouble = Event::Trouble(client, crate::Trouble::Retransmitting);
     pair.run_for(Duration::from_secs(179));
-    assert_eq!(pair.events[0], []);
+    assert_eq!(pair.events[0], [trouble]);
     pair.run_for(Duration::from_secs(2));
-    assert_eq!(pair.events[0], [Event::Closed(client, CloseReason::TimedOut)]);
+    assert_eq!(pair.events[0], [trouble, Event::Closed(client, CloseReason::TimedOut)]);
     assert!(pair.saw(0, Flags::SYN) >= 7);
 }
 

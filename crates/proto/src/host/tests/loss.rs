@@ -12,7 +12,14 @@ fn cwnd(solo: &Solo) -> u32 {
     solo.host.info(solo.id).unwrap().cwnd
 }
 
-// requirement: 6298-1, 6298-10, 6298-13, 6298-14, 6298-15
+// requirement: 6298-1
+// requirement: 6298-10
+// requirement: 6298-13
+// requirement: 6298-14
+// requirement: 6298-15
+// requirement: 9293-MUST-19
+// requirement: 6298-9
+// requirement: 9293-TO-2
 #[test]
 fn first_segment_is_sent_again_after_a_second_and_then_after_doubled_times() {
     let mut solo = Solo::new(plain());
@@ -24,7 +31,10 @@ fn first_segment_is_sent_again_after_a_second_and_then_after_doubled_times() {
     assert!(again.iter().all(|sent| sent.brief() == (Flags::ACK, 0, 0, 4)));
 }
 
-// requirement: 6298-2, 6298-3, 6298-4, 6298-8
+// requirement: 6298-2
+// requirement: 6298-3
+// requirement: 6298-4
+// requirement: 6298-7
 #[test]
 fn timeout_follows_the_measured_round_trips_and_has_a_floor() {
     let mut solo = Solo::new(plain());
@@ -45,7 +55,9 @@ fn timeout_follows_the_measured_round_trips_and_has_a_floor() {
     assert_eq!(solo.host.info(solo.id).unwrap().rto.as_millis(), 200);
 }
 
-// requirement: 6298-6, 6298-18, 9293-MUST-18
+// requirement: 6298-6
+// requirement: 6298-18
+// requirement: 9293-MUST-18
 #[test]
 fn segment_sent_twice_is_not_measured_and_the_doubled_timeout_lasts_until_one_is() {
     let mut solo = Solo::new(plain());
@@ -60,7 +72,8 @@ fn segment_sent_twice_is_not_measured_and_the_doubled_timeout_lasts_until_one_is
     assert_eq!(solo.host.info(solo.id).unwrap().rto, Duration::from_millis(300));
 }
 
-// requirement: 6298-6, 7323-16
+// requirement: 6298-6
+// requirement: 7323-16
 #[test]
 fn timestamp_tells_which_transmission_was_acknowledged() {
     let mut solo =
@@ -73,7 +86,8 @@ fn timestamp_tells_which_transmission_was_acknowledged() {
     assert_eq!((info.srtt.as_millis(), info.rto.as_millis()), (40, 200));
 }
 
-// requirement: 6298-2, 6298-7
+// requirement: 6298-2
+// requirement: 6298-7
 #[test]
 fn handshake_is_the_first_round_trip_on_both_sides() {
     let (mut active, _) = Solo::connecting(plain());
@@ -90,7 +104,8 @@ fn handshake_is_the_first_round_trip_on_both_sides() {
     }
 }
 
-// requirement: 6298-11, 6298-12
+// requirement: 6298-11
+// requirement: 6298-12
 #[test]
 fn ack_of_new_text_restarts_the_timer_and_the_last_one_stops_it() {
     let mut solo = Solo::new(plain());
@@ -110,7 +125,8 @@ fn ack_of_new_text_restarts_the_timer_and_the_last_one_stops_it() {
     assert_eq!(solo.host.poll_timeout().map(|_| solo.wait_ms(100_000).len()).unwrap_or(0), 0);
 }
 
-// requirement: 6298-16, 5681-4
+// requirement: 6298-16
+// requirement: 5681-4
 #[test]
 fn lost_syn_means_three_seconds_and_one_segment_to_begin_with() {
     let mut syn_was_lost = Solo::connecting(plain()).0;
@@ -128,7 +144,8 @@ fn lost_syn_means_three_seconds_and_one_segment_to_begin_with() {
     }
 }
 
-// requirement: 5681-2, 5681-3
+// requirement: 5681-2
+// requirement: 5681-3
 #[test]
 fn initial_window_is_ten_segments_or_14600_octets() {
     for (mss, expected) in [(1000, 10_000), (1460, 14_600), (4000, 14_600), (8000, 16_000)] {
@@ -139,7 +156,9 @@ fn initial_window_is_ten_segments_or_14600_octets() {
     }
 }
 
-// requirement: 5681-6, 5681-1
+// requirement: 5681-6
+// requirement: 5681-1
+// requirement: 9293-MUST-19
 #[test]
 fn slow_start_adds_what_was_acknowledged_when_the_window_was_in_use() {
     let mut solo = Solo::new(plain());
@@ -164,7 +183,9 @@ fn window_falls_back_to_the_initial_one_after_an_idle_timeout() {
     assert_eq!(solo.write(&[0; 40_000]).len(), 10);
 }
 
-// requirement: 5681-8, 5681-9
+// requirement: 5681-8
+// requirement: 5681-9
+// requirement: 9293-MUST-19
 #[test]
 fn timeout_leaves_one_segment_and_half_the_flight_and_a_second_one_does_not_halve_again() {
     let mut solo = Solo::new(plain());
@@ -180,7 +201,8 @@ fn timeout_leaves_one_segment_and_half_the_flight_and_a_second_one_does_not_halv
     assert_eq!(solo.host.info(solo.id).unwrap().ssthresh, 2000);
 }
 
-// requirement: 5681-6, 5681-9
+// requirement: 5681-6
+// requirement: 5681-9
 #[test]
 fn one_ack_of_much_after_a_timeout_adds_one_segment_only() {
     let mut solo = Solo::new(plain());
@@ -191,7 +213,13 @@ fn one_ack_of_much_after_a_timeout_adds_one_segment_only() {
     assert_eq!(cwnd(&solo), 2000);
 }
 
-// requirement: 5681-14, 5681-15, 5681-16, 5681-17, 6582-3
+// requirement: 5681-14
+// requirement: 5681-15
+// requirement: 5681-16
+// requirement: 5681-17
+// requirement: 6582-3
+// requirement: 6582-1
+// requirement: 6582-2
 #[test]
 fn third_duplicate_ack_sends_again_and_the_full_ack_ends_recovery() {
     let mut solo = Solo::new(plain());
@@ -227,7 +255,9 @@ fn partial_ack_sends_the_next_hole_at_once_and_stays_in_recovery() {
     assert_eq!(solo.host.counters().retransmits, 3);
 }
 
-// requirement: 6582-1, 6582-2, 6582-7
+// requirement: 6582-1
+// requirement: 6582-2
+// requirement: 6582-7
 #[test]
 fn duplicate_acks_for_what_a_timeout_sent_again_do_not_start_recovery() {
     let mut solo = Solo::new(plain());
@@ -279,7 +309,9 @@ fn ack_that_is_due_does_not_ride_on_a_fin_that_is_sent_again() {
     assert_eq!(sent.iter().map(Sent::brief).collect::<Vec<_>>(), [(FIN_ACK, 0, 1, 0), (Flags::ACK, 1, 1, 0)]);
 }
 
-// requirement: 9293-MUST-20, 9293-MUST-21
+// requirement: 9293-MUST-20
+// requirement: 9293-MUST-21
+// requirement: 9293-TO-1
 #[test]
 fn user_timeout_counts_from_the_first_text_not_acknowledged_and_is_exact() {
     for idle in [0, 3_000] {
@@ -308,6 +340,7 @@ fn user_timeout_without_end_never_gives_up() {
 }
 
 // requirement: 9293-SHLD-7
+// requirement: 9293-MUST-60
 #[test]
 fn nagle_holds_a_small_segment_back_while_another_small_one_is_in_flight() {
     let mut solo = Solo::new(plain());
@@ -342,7 +375,7 @@ fn nodelay_lets_small_segments_leave_at_once_and_frees_what_nagle_held() {
     assert_eq!(briefs(&solo.write(&[0; 3])), [(110, 3)]);
 }
 
-// requirement: 9293-MUST-61, 9293-SHLD-27
+// requirement: 9293-MUST-61
 #[test]
 fn push_marks_the_segment_that_empties_the_buffer() {
     let mut solo = Solo::new(plain());
@@ -419,4 +452,101 @@ fn echo_from_before_the_loss_is_not_a_round_trip() {
     solo.arrives(ack(0, 10).ts(101, first.header.options.timestamp.unwrap().val));
     let info = solo.host.info(solo.id).unwrap();
     assert_eq!((info.srtt, info.rto), (Duration::ZERO, Duration::from_secs(2)));
+}
+
+// requirement: 9293-SHLD-11
+// requirement: 9293-MUST-20
+#[test]
+fn text_is_sent_again_for_a_quarter_of_an_hour_before_the_connection_is_given_up() {
+    let mut solo = Solo::new(plain());
+    solo.write(b"x");
+    let sent = solo.wait(Duration::from_secs(899));
+    assert!(sent.len() >= 10, "{}", sent.len());
+    assert_eq!(solo.state(), State::Established);
+    solo.wait(Duration::from_secs(1));
+    assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::TimedOut)]);
+}
+
+// requirement: 5681-5
+#[test]
+fn threshold_of_a_fresh_connection_is_beyond_every_window() {
+    let solo = Solo::new(plain());
+    assert_eq!(solo.host.info(solo.id).unwrap().ssthresh, u32::MAX);
+}
+
+// requirement: 5681-13
+#[test]
+fn limited_transmit_leaves_the_congestion_window_as_it_was() {
+    let mut solo = Solo::new(plain());
+    solo.write(&[0; 20_000]);
+    for n in 10..12 {
+        assert_eq!(briefs(&solo.arrives(ack(0, 0))), [(n * 1000, 1000)]);
+        assert_eq!(cwnd(&solo), 10_000);
+    }
+}
+
+// requirement: 5681-22
+#[test]
+fn losses_in_two_flights_after_one_another_halve_the_threshold_twice() {
+    let mut solo = Solo::new(plain());
+    solo.write(&[0; 60_000]);
+    let ssthresh = |solo: &Solo| solo.host.info(solo.id).unwrap().ssthresh;
+    for _ in 0..3 {
+        solo.arrives(ack(0, 0));
+    }
+    assert_eq!(ssthresh(&solo), 5_000);
+    // All of that flight is there; the next one, of five segments, loses its first.
+    let sent = solo.arrives(ack(0, 12_000));
+    assert!(!sent.is_empty());
+    solo.arrives(ack(0, 13_000));
+    solo.arrives(ack(0, 14_000));
+    solo.arrives(ack(0, 15_000));
+    let in_flight = solo.host.info(solo.id).unwrap().in_flight;
+    for _ in 0..3 {
+        solo.arrives(ack(0, 15_000));
+    }
+    assert_eq!(ssthresh(&solo), (in_flight / 2).max(2_000));
+    assert!(ssthresh(&solo) < 5_000);
+}
+
+// requirement: 6582-6
+#[test]
+fn timeout_in_fast_recovery_ends_it() {
+    let mut solo = Solo::new(plain());
+    solo.write(&[0; 20_000]);
+    for _ in 0..3 {
+        solo.arrives(ack(0, 0));
+    }
+    assert!(cwnd(&solo) > 7_000);
+    assert_eq!(briefs(&solo.wait_ms(1_000)), [(0, 1000)]);
+    assert_eq!(cwnd(&solo), 1_000, "no longer inflated");
+    // Duplicates do not inflate it, nor start a recovery for what was sent before.
+    for _ in 0..5 {
+        assert!(solo.arrives(ack(0, 0)).is_empty());
+    }
+    assert_eq!(cwnd(&solo), 1_000);
+}
+
+// requirement: 2018-11
+#[test]
+fn octets_that_were_selectively_acknowledged_stay_until_the_ack_passes_them() {
+    let mut syn = seg(Flags::SYN, -1, 0).mss(1000);
+    syn.options.sack_permitted = true;
+    let mut solo =
+        Solo::listening(TcpConfig { timestamps: false, ..TcpConfig::default() }).accepted_with(syn);
+    let octets: Vec<u8> = (0..3000u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    solo.write(&octets);
+    let mut report = ack(0, 0);
+    report.options.sack.push((solo.iss + 1001, solo.iss + 3001));
+    solo.arrives(report);
+    assert_eq!(solo.host.info(solo.id).unwrap().send_queue, 3000);
+    // The peer forgets them after all: they are sent again, as they were.
+    let mut again = solo.wait_ms(1_000);
+    again.extend(solo.arrives(ack(0, 1000)));
+    let mut got = vec![0; 3000];
+    for sent in again {
+        let at = usize::try_from(sent.seq).unwrap();
+        got[at..at + sent.text.len()].copy_from_slice(&sent.text);
+    }
+    assert_eq!(got, octets);
 }

@@ -4,12 +4,15 @@
 //! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
 //! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
+//! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
 //! - `closing`: FIN in each direction, half-close, orphans
+//! - `headers`: options, checksums and addresses, octet by octet
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
 //! - `timers`: keep-alive, orphans, wheel entries, extreme settings
+//! - `trouble`: soft errors, R1, urgent text
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
@@ -17,8 +20,10 @@
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
+mod calls;
 mod closing;
 mod cookies;
+mod headers;
 mod hold;
 mod lifecycle;
 mod loss;
@@ -31,6 +36,7 @@ mod resets;
 mod shards;
 mod solo;
 mod timers;
+mod trouble;
 mod waiting;
 mod windows;
 
@@ -74,6 +80,8 @@ pub(super) struct Pair {
     pub(super) now: Instant,
     wire: VecDeque<(Instant, usize, Bytes)>,
     pub(super) seen: Vec<Seen>,
+    /// Every packet that left either host.
+    pub(super) packets: Vec<Bytes>,
     pub(super) events: [Vec<Event>; 2],
     /// True loses the segment.
     pub(super) lose: Option<Fault>,
@@ -109,6 +117,7 @@ impl Pair {
             now: Instant::from_millis(1_000),
             wire: VecDeque::new(),
             seen: Vec::new(),
+            packets: Vec::new(),
             events: [Vec::new(), Vec::new()],
             lose: None,
         }
@@ -120,6 +129,7 @@ impl Pair {
         for from in 0..2 {
             while self.hosts[from].poll_transmit(self.now, &mut out) {
                 let bytes = out.to_bytes();
+                self.packets.push(bytes.clone());
                 let packet = ip::parse(&bytes).unwrap();
                 let mut lost = false;
                 if packet.protocol == PROTOCOL_TCP {

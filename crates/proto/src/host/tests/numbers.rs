@@ -28,7 +28,10 @@ fn open(host: &mut Host, now: Instant, remote: &str, local: &str) -> (FourTuple,
     (tuple, header.seq, header.options.timestamp.unwrap().val)
 }
 
-// requirement: 9293-MUST-8, 9293-SHLD-1, 6528-1, 6528-4
+// requirement: 9293-MUST-8
+// requirement: 9293-SHLD-1
+// requirement: 6528-1
+// requirement: 6528-4
 #[test]
 fn numbers_of_one_tuple_grow_by_one_every_four_microseconds() {
     let mut host = host(1, HostConfig::default());
@@ -42,7 +45,10 @@ fn numbers_of_one_tuple_grow_by_one_every_four_microseconds() {
     }
 }
 
-// requirement: 9293-MUST-9, 6528-2, 6528-3, 6528-6
+// requirement: 9293-MUST-9
+// requirement: 6528-2
+// requirement: 6528-3
+// requirement: 6528-6
 #[test]
 fn numbers_differ_with_every_part_of_the_tuple_and_with_the_secret() {
     let now = Instant::from_millis(10);
@@ -62,7 +68,8 @@ fn numbers_differ_with_every_part_of_the_tuple_and_with_the_secret() {
     }
 }
 
-// requirement: 7323-5, 7323-25
+// requirement: 7323-5
+// requirement: 7323-25
 #[test]
 fn timestamps_begin_at_an_offset_of_the_tuple_and_count_milliseconds() {
     let mut host = host(1, HostConfig::default());
@@ -73,7 +80,9 @@ fn timestamps_begin_at_an_offset_of_the_tuple_and_count_milliseconds() {
     assert_ne!(other, later);
 }
 
-// requirement: 6056-1, 6056-3, 6056-6, 6056-9
+// requirement: 6056-1
+// requirement: 6056-3
+// requirement: 6056-9
 #[test]
 fn ports_to_one_destination_follow_each_other_and_where_they_begin_is_secret() {
     let now = Instant::from_millis(10);
@@ -84,14 +93,18 @@ fn ports_to_one_destination_follow_each_other_and_where_they_begin_is_secret() {
             let ports: Vec<u16> =
                 (0..5).map(|_| open(&mut host, now, remote, "0.0.0.0:0").0.local.port()).collect();
             assert!(ports.iter().all(|port| (32768..=60999).contains(port)));
-            assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 5);
+            // One after another, so that each comes round again as late as it can.
+            let next = |port: u16| if port == 60999 { 32768 } else { port + 1 };
+            assert!(ports.windows(2).all(|pair| pair[1] == next(pair[0])), "{ports:?}");
             begins.insert(ports[0]);
         }
     }
     assert!(begins.len() > 9);
 }
 
-// requirement: 6056-2, 6056-4, 6056-7
+// requirement: 6056-2
+// requirement: 6056-4
+// requirement: 6056-7
 #[test]
 fn taken_and_listening_ports_are_skipped_and_when_all_are_taken_connect_says_so() {
     let config = HostConfig { ephemeral_ports: 50_000..=50_009, ..HostConfig::default() };
@@ -119,4 +132,18 @@ fn chosen_source_in_use_towards_the_same_destination_is_refused() {
     let again = host.connect(now, "10.0.0.2:80".parse().unwrap(), config.clone());
     assert_eq!(again, Err(ConnectError::AddrInUse));
     assert!(host.connect(now, "10.0.0.2:81".parse().unwrap(), config).is_ok());
+}
+
+// requirement: 6056-6
+#[test]
+fn connects_to_one_destination_do_not_move_the_ports_towards_others() {
+    let now = Instant::from_millis(10);
+    let ports = |remotes: &[&str]| -> Vec<u16> {
+        let mut host = host(1, HostConfig::default());
+        let all = remotes.iter().map(|remote| open(&mut host, now, remote, "0.0.0.0:0").0.local.port());
+        all.collect()
+    };
+    let [first, second] = ["10.0.0.2:80", "10.0.0.3:80"];
+    let (alone, mixed) = (ports(&[first; 3]), ports(&[first, second, first, second, second, first]));
+    assert_eq!([mixed[0], mixed[2], mixed[5]], alone[..]);
 }

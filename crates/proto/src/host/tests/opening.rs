@@ -21,7 +21,12 @@ fn both_open(tcp: TcpConfig) -> Solo {
     solo
 }
 
-// requirement: 9293-SA-LISTEN-1, 9293-SA-LISTEN-4, 9293-MUST-14, 9293-SHLD-5, 9293-MUST-67
+// requirement: 9293-SA-LISTEN-1
+// requirement: 9293-SA-LISTEN-4
+// requirement: 9293-MUST-14
+// requirement: 9293-SHLD-5
+// requirement: 9293-MUST-67
+// requirement: 4987-4
 #[test]
 fn syn_is_answered_with_syn_ack_and_mss_and_creates_no_connection_yet() {
     let mut solo = Solo::listening(TcpConfig::default());
@@ -33,7 +38,8 @@ fn syn_is_answered_with_syn_ack_and_mss_and_creates_no_connection_yet() {
     assert!(solo.host.connections.is_empty());
 }
 
-// requirement: 9293-SA-LISTEN-7, 9293-SA-LISTEN-8
+// requirement: 9293-SA-LISTEN-7
+// requirement: 9293-SA-LISTEN-8
 #[test]
 fn text_and_fin_on_a_syn_are_left_for_the_peer_to_send_again() {
     let mut solo = Solo::listening(plain());
@@ -47,7 +53,9 @@ fn text_and_fin_on_a_syn_are_left_for_the_peer_to_send_again() {
     assert_eq!(solo.read(), (b"early".to_vec(), true));
 }
 
-// requirement: 9293-SA-SYN-RECEIVED-5, 9293-SA-SYN-RECEIVED-7, 9293-SA-SYN-RECEIVED-8
+// requirement: 9293-SA-SYN-RECEIVED-5
+// requirement: 9293-SA-SYN-RECEIVED-7
+// requirement: 9293-SA-SYN-RECEIVED-8
 #[test]
 fn ack_of_the_handshake_may_carry_text_and_fin() {
     let mut solo = half_open(plain());
@@ -91,7 +99,9 @@ fn segment_outside_the_window_in_syn_received_is_answered_with_an_ack() {
     }
 }
 
-// requirement: 9293-SA-SYN-RECEIVED-2, 9293-SA-SYN-RECEIVED-11
+// requirement: 9293-SA-SYN-RECEIVED-2
+// requirement: 9293-SA-SYN-RECEIVED-11
+// requirement: 9293-MUST-11
 #[test]
 fn rst_in_syn_received_returns_to_listen_only_when_it_is_exact() {
     let mut solo = half_open(plain());
@@ -107,6 +117,7 @@ fn rst_in_syn_received_returns_to_listen_only_when_it_is_exact() {
 }
 
 // requirement: 9293-SA-SYN-RECEIVED-9
+// requirement: 9293-MUST-11
 #[test]
 fn rst_in_syn_received_after_an_active_open_is_a_refusal() {
     let mut solo = both_open(plain());
@@ -116,6 +127,7 @@ fn rst_in_syn_received_after_an_active_open_is_a_refusal() {
 }
 
 // requirement: 9293-SA-SYN-RECEIVED-4
+// requirement: 9293-MUST-11
 #[test]
 fn another_syn_in_the_window_returns_a_passive_open_to_listen_and_is_challenged_in_an_active_one() {
     let mut solo = half_open(plain());
@@ -172,7 +184,9 @@ fn syn_ack_is_repeated_five_times_and_then_forgotten() {
     assert_eq!(solo.host.poll_timeout(), None);
 }
 
-// requirement: 9293-SA-SYN-SENT-4, 9293-SA-SYN-SENT-7, 9293-SA-SYN-SENT-8
+// requirement: 9293-SA-SYN-SENT-4
+// requirement: 9293-SA-SYN-SENT-7
+// requirement: 9293-SA-SYN-SENT-8
 #[test]
 fn syn_ack_establishes_and_its_text_and_fin_are_taken() {
     let (mut solo, syn) = Solo::connecting(plain());
@@ -186,7 +200,11 @@ fn syn_ack_establishes_and_its_text_and_fin_are_taken() {
     assert_eq!(solo.read(), (b"banner".to_vec(), true));
 }
 
-// requirement: 9293-SA-SYN-SENT-2, 9293-SA-SYN-SENT-5, 9293-SA-SYN-SENT-10, 9293-SA-SYN-SENT-11, 5961-4
+// requirement: 9293-SA-SYN-SENT-2
+// requirement: 9293-SA-SYN-SENT-5
+// requirement: 9293-SA-SYN-SENT-10
+// requirement: 9293-SA-SYN-SENT-11
+// requirement: 5961-4
 #[test]
 fn syn_sent_believes_only_an_ack_of_its_syn() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -205,7 +223,10 @@ fn syn_sent_believes_only_an_ack_of_its_syn() {
     assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::Refused)]);
 }
 
-// requirement: 9293-MUST-22, 9293-MUST-23, 6298-14
+// requirement: 9293-MUST-22
+// requirement: 9293-MUST-23
+// requirement: 6298-14
+// requirement: 9293-TO-1
 #[test]
 fn syn_is_repeated_with_doubled_times_for_three_minutes() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -218,7 +239,8 @@ fn syn_is_repeated_with_doubled_times_for_three_minutes() {
     assert_eq!(solo.events, [Event::Closed(solo.id, CloseReason::TimedOut)]);
 }
 
-// requirement: 9293-MUST-10, 9293-SA-SYN-SENT-9
+// requirement: 9293-MUST-10
+// requirement: 9293-SA-SYN-SENT-9
 #[test]
 fn crossing_syns_make_one_connection_whichever_answer_arrives() {
     for answer in [seg(SYN_ACK, -1, 0).mss(1000), ack(0, 0), text(0, 0, b"text")] {
@@ -230,6 +252,7 @@ fn crossing_syns_make_one_connection_whichever_answer_arrives() {
     }
 }
 
+// requirement: 9293-UC-SEND-3
 #[test]
 fn text_and_close_before_the_handshake_follow_it_in_order() {
     for crossing in [false, true] {
@@ -275,6 +298,7 @@ fn both_sides_open_write_and_close_at_once_and_every_octet_arrives() {
     pair.assert_nothing_left();
 }
 
+// requirement: 9293-UC-CLOSE-3
 #[test]
 fn close_in_syn_sent_with_nothing_written_forgets_the_connection_at_once() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -286,6 +310,7 @@ fn close_in_syn_sent_with_nothing_written_forgets_the_connection_at_once() {
     assert!(solo.wait_ms(300_000).is_empty());
 }
 
+// requirement: 9293-UC-CLOSE-3
 #[test]
 fn close_in_syn_sent_with_text_delivers_it_and_the_orphan_ends() {
     let (mut solo, _) = Solo::connecting(plain());
@@ -299,6 +324,7 @@ fn close_in_syn_sent_with_text_delivers_it_and_the_orphan_ends() {
     assert_eq!((solo.state(), solo.host.orphans), (State::TimeWait, 0));
 }
 
+// requirement: 9293-UC-ABORT-4
 #[test]
 fn abort_in_syn_received_after_an_active_open_sends_rst() {
     let mut solo = both_open(TcpConfig::default());
@@ -374,6 +400,8 @@ fn ack_that_finds_the_accept_queue_full_is_as_good_as_lost() {
     assert_eq!(solo.state(), State::Established);
 }
 
+// requirement: 9293-UC-CLOSE-2
+// requirement: 9293-UC-ABORT-2
 #[test]
 fn listener_that_goes_resets_what_waits_and_forgets_what_is_half_open() {
     let mut solo = half_open(plain());
@@ -389,7 +417,8 @@ fn listener_that_goes_resets_what_waits_and_forgets_what_is_half_open() {
     assert!(solo.wait_ms(100_000).is_empty());
 }
 
-// requirement: 9293-MUST-15, 9293-MUST-16
+// requirement: 9293-MUST-15
+// requirement: 9293-MUST-16
 #[test]
 fn mss_is_what_the_peer_names_or_536_less_the_options() {
     for (named, timestamps, expected) in [
@@ -410,7 +439,8 @@ fn mss_is_what_the_peer_names_or_536_less_the_options() {
     }
 }
 
-// requirement: 9293-MUST-65, 2018-1
+// requirement: 9293-MUST-65
+// requirement: 2018-1
 #[test]
 fn options_of_a_syn_appear_on_no_other_segment() {
     let mut syn = seg(Flags::SYN, -1, 0).mss(1000).ts(1, 0);
@@ -427,7 +457,8 @@ fn options_of_a_syn_appear_on_no_other_segment() {
     }
 }
 
-// requirement: 9293-MUST-46, 9293-MUST-44
+// requirement: 9293-MUST-46
+// requirement: 9293-MUST-44
 #[test]
 fn connect_goes_only_to_one_host() {
     let (mut solo, _) = Solo::connecting(plain());

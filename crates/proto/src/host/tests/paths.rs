@@ -9,7 +9,7 @@ fn briefs(sent: &[Sent]) -> Vec<(i64, usize)> {
 }
 
 /// An ICMP error of `kind` and `code` that quotes the segment at `seq` of ours.
-fn icmp(solo: &mut Solo, kind: u8, code: u8, seq: i64, mtu: u16) {
+pub(super) fn icmp(solo: &mut Solo, kind: u8, code: u8, seq: i64, mtu: u16) {
     let offset = u32::from_ne_bytes(i32::try_from(seq).unwrap().to_ne_bytes());
     let header = Header { seq: solo.iss + 1 + offset, flags: Flags::ACK, ..Header::default() };
     let quoted = forge(&solo.tuple, &header, &[0; 8]);
@@ -43,7 +43,8 @@ fn too_big(solo: &mut Solo, seq: i64, mtu: u16) {
     icmp(solo, 3, 4, seq, mtu);
 }
 
-// requirement: 5927-1, 5927-8
+// requirement: 5927-1
+// requirement: 5927-8
 #[test]
 fn path_that_takes_less_gets_what_is_in_flight_again_in_smaller_segments_at_once() {
     let mut solo = Solo::new(plain());
@@ -58,7 +59,8 @@ fn path_that_takes_less_gets_what_is_in_flight_again_in_smaller_segments_at_once
     assert_eq!(solo.host.info(solo.id).unwrap().cwnd, 10_000);
 }
 
-// requirement: 5927-4, 5927-8
+// requirement: 5927-4
+// requirement: 5927-8
 #[test]
 fn second_connection_to_the_same_host_learns_of_the_smaller_path_too() {
     let mut solo = Solo::new(plain());
@@ -74,7 +76,8 @@ fn second_connection_to_the_same_host_learns_of_the_smaller_path_too() {
     }
 }
 
-// requirement: 5927-2, 9293-MUST-56
+// requirement: 5927-2
+// requirement: 9293-MUST-56
 #[test]
 fn unreachable_is_only_noted_once_synchronized() {
     let mut solo = Solo::new(plain());
@@ -89,7 +92,10 @@ fn unreachable_is_only_noted_once_synchronized() {
     assert!(solo.events.is_empty());
 }
 
-// requirement: 5927-3, 9293-SHLD-26, 9293-MUST-56
+// requirement: 5927-3
+// requirement: 9293-SHLD-26
+// requirement: 9293-MUST-56
+// requirement: 1122-3
 #[test]
 fn hard_error_ends_an_attempt_to_connect_and_a_soft_one_does_not() {
     for (kind, code, ends) in [(3, 3, true), (3, 2, true), (3, 0, false), (3, 1, false), (11, 0, false)] {
@@ -104,7 +110,8 @@ fn hard_error_ends_an_attempt_to_connect_and_a_soft_one_does_not() {
     }
 }
 
-// requirement: 9293-MUST-55, 5927-5
+// requirement: 9293-MUST-55
+// requirement: 5927-5
 #[test]
 fn source_quench_changes_nothing() {
     let mut solo = Solo::new(plain());
@@ -136,4 +143,33 @@ fn fin_and_its_text_survive_a_path_that_shrinks() {
     assert!(sent[2].has(Flags::FIN));
     solo.arrives(ack(0, 1801));
     assert_eq!(solo.state(), State::FinWait2);
+}
+
+// requirement: 9293-MUST-54
+// requirement: 5927-4
+#[test]
+fn error_acts_on_the_connection_it_quotes_and_on_no_other() {
+    let (mut solo, _) = Solo::connecting(plain());
+    let first = (solo.tuple, solo.id, solo.iss);
+    let remote = SocketAddr::new(address(1, false), 80);
+    solo.id = solo.host.connect(solo.now, remote, ConnectConfig::default()).unwrap();
+    solo.tuple = solo.host.tuple(solo.id).unwrap();
+    solo.iss = solo.sent()[0].header.seq;
+    let second = solo.id;
+    // A tuple that nobody has, with numbers that somebody has.
+    let tuple = solo.tuple;
+    solo.tuple.local.set_port(9);
+    icmp(&mut solo, 3, 3, -1, 0);
+    assert_eq!(solo.host.counters().drops.get(crate::DropReason::IcmpUnrelated), 1);
+    // The tuple of the one with the numbers of the other.
+    (solo.tuple, solo.iss) = (tuple, first.2);
+    icmp(&mut solo, 3, 3, -1, 0);
+    assert_eq!(solo.host.counters().drops.get(crate::DropReason::IcmpOutOfFlight), 1);
+    solo.sent();
+    assert!(solo.events.is_empty());
+    (solo.tuple, solo.iss) = (first.0, first.2);
+    icmp(&mut solo, 3, 3, -1, 0);
+    solo.sent();
+    assert_eq!(solo.events, [Event::Closed(first.1, CloseReason::Unreachable)]);
+    assert_eq!(solo.host.info(second).unwrap().state, State::SynSent);
 }

@@ -12,7 +12,11 @@ fn closed_by_reset(solo: &Solo) -> bool {
     solo.events.contains(&Event::Closed(solo.id, CloseReason::Reset))
 }
 
-// requirement: 5961-2, 9293-SA-ESTABLISHED-2, 9293-SA-FIN-WAIT-1-2, 9293-SA-CLOSE-WAIT-2, 9293-SA-LAST-ACK-2
+// requirement: 5961-2
+// requirement: 9293-SA-ESTABLISHED-2
+// requirement: 9293-SA-FIN-WAIT-1-2
+// requirement: 9293-SA-CLOSE-WAIT-2
+// requirement: 9293-SA-LAST-ACK-2
 #[test]
 fn exact_rst_ends_the_connection_in_every_synchronized_state_without_an_answer() {
     for state in SYNCHRONIZED {
@@ -24,7 +28,8 @@ fn exact_rst_ends_the_connection_in_every_synchronized_state_without_an_answer()
     }
 }
 
-// requirement: 5961-3, 9293-SA-ESTABLISHED-9
+// requirement: 5961-3
+// requirement: 9293-SA-ESTABLISHED-9
 #[test]
 fn rst_in_the_window_but_not_exact_is_challenged_in_every_synchronized_state() {
     for state in SYNCHRONIZED {
@@ -39,7 +44,8 @@ fn rst_in_the_window_but_not_exact_is_challenged_in_every_synchronized_state() {
     }
 }
 
-// requirement: 5961-1, 9293-SA-ESTABLISHED-10
+// requirement: 5961-1
+// requirement: 9293-SA-ESTABLISHED-10
 #[test]
 fn rst_outside_the_window_is_dropped_without_a_word_in_every_synchronized_state() {
     for state in SYNCHRONIZED {
@@ -104,7 +110,10 @@ fn reader_gets_what_came_before_the_reset_and_then_the_reset() {
     assert_eq!((solo.host.recv_total, solo.host.orphans), (0, 0));
 }
 
-// requirement: 5961-5, 9293-SA-ESTABLISHED-4, 9293-SA-CLOSE-WAIT-4, 9293-SA-LAST-ACK-4
+// requirement: 5961-5
+// requirement: 9293-SA-ESTABLISHED-4
+// requirement: 9293-SA-CLOSE-WAIT-4
+// requirement: 9293-SA-LAST-ACK-4
 #[test]
 fn syn_at_any_number_is_challenged_in_every_synchronized_state() {
     for state in SYNCHRONIZED {
@@ -142,7 +151,10 @@ fn challenge_acks_are_limited_to_a_burst_and_two_a_second() {
     assert_eq!(solo.state(), State::Established);
 }
 
-// requirement: 5961-9, 9293-SA-ESTABLISHED-11
+// requirement: 5961-9
+// requirement: 9293-SA-ESTABLISHED-11
+// requirement: 5961-7
+// requirement: 9293-MAY-12
 #[test]
 fn ack_of_what_was_never_sent_is_answered_and_its_text_is_dropped() {
     let mut solo = Solo::new(plain());
@@ -167,7 +179,11 @@ fn segment_without_ack_is_dropped() {
     assert_eq!(solo.read(), (Vec::new(), false));
 }
 
-// requirement: 9293-SA-CLOSED-4, 9293-SA-CLOSED-5, 9293-SA-CLOSED-8, 9293-SA-CLOSED-9, 9293-SA-CLOSED-2
+// requirement: 9293-SA-CLOSED-4
+// requirement: 9293-SA-CLOSED-5
+// requirement: 9293-SA-CLOSED-8
+// requirement: 9293-SA-CLOSED-9
+// requirement: 9293-SA-CLOSED-2
 #[test]
 fn closed_port_answers_everything_but_rst() {
     let mut solo = Solo::listening(plain());
@@ -189,7 +205,10 @@ fn closed_port_answers_everything_but_rst() {
     }
 }
 
-// requirement: 9293-SA-LISTEN-2, 9293-SA-LISTEN-5, 9293-SA-LISTEN-8, 9293-SA-LISTEN-9
+// requirement: 9293-SA-LISTEN-2
+// requirement: 9293-SA-LISTEN-5
+// requirement: 9293-SA-LISTEN-8
+// requirement: 9293-SA-LISTEN-9
 #[test]
 fn listen_ignores_rst_and_refuses_ack_and_drops_the_rest() {
     let mut solo = Solo::listening(plain());
@@ -223,6 +242,8 @@ fn rst_of_an_abort_carries_the_timestamp_option() {
     assert_eq!(sent[0].header.options.timestamp.unwrap().ecr, 50);
 }
 
+// requirement: 9293-UC-ABORT-4
+// requirement: 9293-UC-ABORT-5
 #[test]
 fn abort_sends_one_rst_in_every_synchronized_state_and_frees_everything() {
     for state in SYNCHRONIZED {

@@ -94,9 +94,15 @@ pub(super) struct Solo {
     pub(super) events: Vec<Event>,
 }
 
-/// Settings under which segments look simplest: no options but MSS.
+/// Settings under which segments look simplest: no options but MSS, and no events but those that tests are mostly about.
 pub(super) fn plain() -> TcpConfig {
-    TcpConfig { timestamps: false, sack: false, window_scaling: false, ..TcpConfig::default() }
+    TcpConfig {
+        timestamps: false,
+        sack: false,
+        window_scaling: false,
+        report_trouble: false,
+        ..TcpConfig::default()
+    }
 }
 
 fn distance(to: SeqNum, from: SeqNum) -> i64 {

@@ -10,7 +10,9 @@ fn kept_alive() -> TcpConfig {
     TcpConfig { keepalive: Some(keepalive), ..plain() }
 }
 
-// requirement: 9293-MUST-24, 9293-MUST-25, 9293-MUST-28
+// requirement: 9293-MUST-24
+// requirement: 9293-MUST-25
+// requirement: 9293-MUST-28
 #[test]
 fn fresh_connection_is_never_probed_and_the_default_idle_time_is_two_hours() {
     let mut solo = Solo::new(plain());
@@ -19,7 +21,10 @@ fn fresh_connection_is_never_probed_and_the_default_idle_time_is_two_hours() {
     assert_eq!(KeepAlive::default().idle, Duration::from_secs(7200));
 }
 
-// requirement: 9293-MUST-26, 9293-MUST-27, 9293-SHLD-12, 9293-MUST-29
+// requirement: 9293-MUST-26
+// requirement: 9293-MUST-27
+// requirement: 9293-SHLD-12
+// requirement: 9293-MUST-29
 #[test]
 fn idle_peer_is_probed_and_given_up_when_it_misses_several() {
     let mut solo = Solo::new(kept_alive());

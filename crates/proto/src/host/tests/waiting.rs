@@ -23,7 +23,10 @@ fn time_waits(solo: &Solo) -> usize {
     solo.host.snapshot(solo.now).time_wait.len()
 }
 
-// requirement: 9293-SA-TIME-WAIT-5, 9293-SA-TIME-WAIT-8, 9293-MUST-13
+// requirement: 9293-SA-TIME-WAIT-5
+// requirement: 9293-SA-TIME-WAIT-8
+// requirement: 9293-MUST-13
+// requirement: 9293-TO-3
 #[test]
 fn fin_that_comes_again_is_acknowledged_and_starts_two_msl_again() {
     let mut solo = waiting(plain());
@@ -36,7 +39,8 @@ fn fin_that_comes_again_is_acknowledged_and_starts_two_msl_again() {
     assert_eq!((solo.state(), solo.host.poll_timeout()), (State::Listen, None));
 }
 
-// requirement: 9293-SA-TIME-WAIT-1, 9293-SA-TIME-WAIT-7
+// requirement: 9293-SA-TIME-WAIT-1
+// requirement: 9293-SA-TIME-WAIT-7
 #[test]
 fn stray_text_is_acknowledged_and_neither_delivered_nor_a_reason_to_wait_longer() {
     let mut solo = waiting(plain());
@@ -48,7 +52,9 @@ fn stray_text_is_acknowledged_and_neither_delivered_nor_a_reason_to_wait_longer(
     assert_eq!(solo.state(), State::Listen);
 }
 
-// requirement: 1337-1, 1337-2, 9293-SA-TIME-WAIT-2
+// requirement: 1337-1
+// requirement: 1337-2
+// requirement: 9293-SA-TIME-WAIT-2
 #[test]
 fn rst_is_ignored_unless_the_settings_follow_rfc_9293() {
     let mut solo = waiting(plain());
@@ -64,7 +70,10 @@ fn rst_is_ignored_unless_the_settings_follow_rfc_9293() {
     assert_eq!(solo.state(), State::Listen);
 }
 
-// requirement: 6191-6, 6191-7, 9293-SA-TIME-WAIT-4, 9293-MAY-2
+// requirement: 6191-6
+// requirement: 6191-7
+// requirement: 9293-SA-TIME-WAIT-4
+// requirement: 9293-MAY-2
 #[test]
 fn syn_above_the_old_fin_reopens_with_a_number_above_ours() {
     let mut solo = waiting(plain());
@@ -79,7 +88,9 @@ fn syn_above_the_old_fin_reopens_with_a_number_above_ours() {
     assert_eq!((solo.host.counters().reopened, solo.host.covered.len()), (1, 0));
 }
 
-// requirement: 6191-6, 5961-5
+// requirement: 6191-6
+// requirement: 5961-5
+// requirement: 6191-4
 #[test]
 fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_ignored() {
     let mut solo = waiting(plain());
@@ -92,7 +103,10 @@ fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_i
     assert_eq!(solo.arrives(seg(Flags::SYN, -100, 0)).len(), 1);
 }
 
-// requirement: 6191-1, 6191-2, 6191-3
+// requirement: 6191-1
+// requirement: 6191-2
+// requirement: 6191-3
+// requirement: 9293-SHLD-4
 #[test]
 fn newer_timestamp_reopens_whatever_the_number_and_an_equal_one_needs_a_newer_number() {
     for (seq, ts, admitted) in [
@@ -114,7 +128,8 @@ fn newer_timestamp_reopens_whatever_the_number_and_an_equal_one_needs_a_newer_nu
     }
 }
 
-// requirement: 9293-MAY-2, 1122-4
+// requirement: 9293-MAY-2
+// requirement: 1122-4
 #[test]
 fn reopening_that_is_reset_returns_to_time_wait_for_the_time_that_was_left() {
     let mut solo = waiting(plain());
@@ -250,4 +265,75 @@ fn record_of_an_unread_connection_does_not_depend_on_the_application() {
     solo.close();
     assert_eq!(solo.state(), State::TimeWait);
     assert!(solo.host.connections.is_empty());
+}
+
+// requirement: 6191-8
+#[test]
+fn timestamp_that_our_syn_ack_would_not_answer_admits_nothing() {
+    for (offers, admitted) in [(true, true), (false, false)] {
+        let mut solo = waiting(plain());
+        let now = solo.now;
+        solo.host.unlisten(now, solo.listener);
+        let tcp = TcpConfig { timestamps: offers, ..plain() };
+        solo.host.listen("0.0.0.0:80".parse().unwrap(), ListenConfig::default().tcp(tcp)).unwrap();
+        let sent = solo.arrives(seg(Flags::SYN, -5_000, 0).ts(201, 0));
+        assert_eq!((sent.len(), sent[0].flags == SYN_ACK), (1, admitted));
+        assert_eq!(sent[0].header.options.timestamp.is_some(), offers && admitted);
+    }
+}
+
+// requirement: 1337-4
+#[test]
+fn strays_of_the_old_connection_disturb_neither_time_wait_nor_its_successor() {
+    let mut solo = waiting(plain());
+    let entered = solo.now;
+    // Old text and an old ACK, and the RSTs that our answers to them provoke at a peer that has forgotten.
+    for _ in 0..5 {
+        solo.wait_ms(5_000);
+        for stray in [text(-500, 0, b"old text"), ack(-7, 0)] {
+            for answer in solo.arrives(stray) {
+                assert_eq!(answer.brief(), (Flags::ACK, 1, 1, 0));
+                assert!(solo.arrives(seg(Flags::RST, answer.ack, 0)).is_empty());
+            }
+        }
+        assert_eq!(solo.state(), State::TimeWait);
+    }
+    assert!(solo.now < entered + Duration::from_secs(60));
+    // The next connection of the tuple opens while TIME-WAIT lasts. Nothing of the old one fits into it.
+    let (old_iss, old_irs) = (solo.iss, solo.irs);
+    let syn_ack = solo.arrives(seg(Flags::SYN, 100_000, 0).mss(1000)).remove(0);
+    assert_eq!(syn_ack.flags, SYN_ACK);
+    (solo.iss, solo.irs) = (syn_ack.header.seq, solo.irs + 1 + 100_000);
+    let (new_iss, new_irs) = (solo.iss, solo.irs);
+    solo.arrives(ack(0, 0));
+    solo.id = solo.host.accept(solo.listener).unwrap();
+    for stray in [text(-500, 0, b"old text"), seg(Flags::RST, 1, 0), seg(FIN_ACK, 0, 1), ack(1, 1)] {
+        (solo.iss, solo.irs) = (old_iss, old_irs);
+        let answers = solo.arrives(stray);
+        (solo.iss, solo.irs) = (new_iss, new_irs);
+        assert!(answers.iter().all(|answer| answer.flags == Flags::ACK && answer.header.ack == new_irs + 1));
+        assert_eq!(solo.state(), State::Established);
+    }
+    solo.arrives(text(0, 0, b"new text"));
+    assert_eq!(solo.read(), (b"new text".to_vec(), false));
+}
+
+// requirement: 1337-5
+#[test]
+fn time_wait_is_full_by_default_and_shorter_only_when_asked_for() {
+    assert_eq!(TcpConfig::default().msl, Duration::from_secs(30));
+    assert_eq!(TcpConfig::strict().msl, Duration::from_secs(120));
+    for (tcp, seconds) in [
+        (plain(), 60),
+        (TcpConfig { msl: Duration::from_secs(120), ..plain() }, 240),
+        (TcpConfig { msl: Duration::from_secs(1), ..plain() }, 2),
+    ] {
+        let mut solo = Solo::new(tcp);
+        solo.shutdown();
+        solo.arrives(seg(FIN_ACK, 0, 1));
+        solo.wait(Duration::from_millis(seconds * 1000 - 1));
+        assert_eq!(solo.state(), State::TimeWait);
+        solo.wait_ms(1);
+        assert_eq!(solo.state(), State::Listen);
+    }
 }

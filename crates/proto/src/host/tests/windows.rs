@@ -4,7 +4,9 @@ use super::solo::*;
 use super::*;
 use crate::{CloseReason, TcpConfig};
 
-// requirement: 9293-MUST-36, 9293-SHLD-29, 9293-SHLD-30
+// requirement: 9293-MUST-36
+// requirement: 9293-SHLD-29
+// requirement: 9293-SHLD-30
 #[test]
 fn closed_window_is_probed_after_one_rto_and_then_ever_more_rarely() {
     let mut solo = Solo::new(plain());
@@ -162,7 +164,8 @@ fn text_larger_than_the_window_waits_for_half_the_largest_window_or_the_override
     assert_eq!(sent[0].brief(), (Flags::ACK, 1199, 0, 400));
 }
 
-// requirement: 9293-MUST-38, 1122-6
+// requirement: 9293-MUST-38
+// requirement: 1122-6
 #[test]
 fn override_timer_fires_within_a_tenth_and_a_whole_second_even_when_the_rto_is_long() {
     let mut solo = Solo::listening(plain()).accepted_with(seg(Flags::SYN, -1, 0).mss(1000).wnd(800));
@@ -182,7 +185,10 @@ fn override_timer_fires_within_a_tenth_and_a_whole_second_even_when_the_rto_is_l
     assert!(after >= Duration::from_millis(100) && after <= Duration::from_secs(1), "{after:?}");
 }
 
-// requirement: 9293-MUST-34, 9293-MUST-35, 9293-SHLD-15
+// requirement: 9293-MUST-34
+// requirement: 9293-MUST-35
+// requirement: 9293-SHLD-15
+// requirement: 7323-10
 #[test]
 fn window_that_shrinks_below_what_is_in_flight_stops_new_text_only() {
     let mut solo = Solo::new(plain());
@@ -238,7 +244,9 @@ fn window_edge_moves_by_a_segment_or_half_the_buffer_or_not_at_all() {
     assert_eq!((sent.len(), sent[0].header.wnd), (1, 1000));
 }
 
-// requirement: 9293-SHLD-14, 7323-7, 7323-9
+// requirement: 9293-SHLD-14
+// requirement: 7323-7
+// requirement: 7323-9
 #[test]
 fn scaled_window_never_takes_back_what_it_offered() {
     let config = TcpConfig { recv_buffer: 1 << 20, timestamps: false, sack: false, ..TcpConfig::default() };
@@ -268,7 +276,10 @@ fn scaled_window_never_takes_back_what_it_offered() {
     assert_eq!(solo.host.counters().drops.get(crate::DropReason::OutOfWindow), 0);
 }
 
-// requirement: 9293-MUST-1, 7323-2, 7323-6
+// requirement: 9293-MUST-1
+// requirement: 7323-2
+// requirement: 7323-6
+// requirement: 9293-REC-1
 #[test]
 fn window_of_a_syn_is_not_scaled_and_every_later_one_is() {
     let mut syn = seg(Flags::SYN, -1, 0).mss(1000).wnd(0xffff);
@@ -280,7 +291,9 @@ fn window_of_a_syn_is_not_scaled_and_every_later_one_is() {
     assert_eq!(solo.host.info(solo.id).unwrap().snd_wnd, 0xffff << 14);
 }
 
-// requirement: 7323-1, 7323-3, 7323-4
+// requirement: 7323-1
+// requirement: 7323-3
+// requirement: 7323-4
 #[test]
 fn window_scale_is_in_force_only_when_both_syns_carry_it_and_never_above_14() {
     for (ours, theirs, expected) in [(true, Some(200), 14), (true, None, 0), (false, Some(3), 0)] {
@@ -400,4 +413,50 @@ fn fin_waits_for_a_place_in_the_window_and_is_probed_for() {
     assert_eq!(again[0].brief(), (FIN_ACK, 3, 0, 0));
     solo.arrives(ack(0, 4).wnd(10));
     assert_eq!(solo.state(), State::FinWait2);
+}
+
+// requirement: 5961-8
+#[test]
+fn largest_window_the_peer_ever_offered_bounds_how_old_an_ack_may_be() {
+    let mut syn = seg(Flags::SYN, -1, 0).mss(1000).wnd(100);
+    syn.options.window_scale = Some(3);
+    let mut solo =
+        Solo::listening(TcpConfig { timestamps: false, ..TcpConfig::default() }).accepted_with(syn);
+    let answers = |solo: &mut Solo, acked: i64| {
+        let sent = solo.arrives(text(0, acked, b""));
+        sent.len()
+    };
+    // 800 octets, scaled, is the largest so far.
+    assert_eq!((answers(&mut solo, -800), answers(&mut solo, -801)), (0, 1));
+    solo.arrives(ack(0, 0).wnd(500));
+    assert_eq!((answers(&mut solo, -4_000), answers(&mut solo, -4_001)), (0, 1));
+    // A smaller one later takes nothing back.
+    solo.arrives(ack(0, 0).wnd(1));
+    assert_eq!((answers(&mut solo, -4_000), answers(&mut solo, -4_001)), (0, 1));
+}
+
+// requirement: 9293-SHLD-17
+#[test]
+fn text_beyond_a_window_that_shrank_to_nothing_is_no_reason_to_give_up() {
+    let mut solo = Solo::new(TcpConfig { user_timeout: Duration::from_secs(10), ..plain() });
+    assert_eq!(solo.write(&[1; 5000]).len(), 5);
+    assert!(solo.arrives(ack(0, 2000).wnd(0)).is_empty());
+    for _ in 0..30 {
+        while solo.wait_ms(1_000).is_empty() {}
+        solo.arrives(ack(0, 2000).wnd(0));
+        assert_eq!(solo.state(), State::Established);
+    }
+    assert!(solo.now > Instant::from_millis(600_000));
+    assert!(!solo.arrives(ack(0, 2000).wnd(60_000)).is_empty());
+}
+
+// requirement: 9293-MAY-7
+#[test]
+fn text_in_flight_beyond_a_window_that_shrank_is_sent_again_all_the_same() {
+    let mut solo = Solo::new(plain());
+    assert_eq!(solo.write(&[1; 3000]).len(), 3);
+    // The edge moves back to the end of the first segment, which arrives; the next one lies beyond.
+    solo.arrives(ack(0, 1000).wnd(100));
+    let again = solo.wait_ms(2_000);
+    assert_eq!(again[0].brief(), (Flags::ACK, 1000, 0, 1000));
 }

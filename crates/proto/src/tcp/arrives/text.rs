@@ -10,6 +10,7 @@ use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
 
+// Ledger: RFC 9293 SHLD-31, MAY-13 [9293-UC-RECV-5].
 #[inline(always)]
 pub(super) fn process(
     tcb: &mut Tcb,
@@ -27,7 +28,7 @@ pub(super) fn process(
         tcb.ack_now();
         return ControlFlow::Continue(());
     }
-    // Nobody will read it, and a peer that is not told would send into the void (RFC 9293 §3.6.1 [9293-MUST-14]).
+    // Nobody will read it, and a peer that is not told would send into the void (RFC 9293 SHLD-3).
     if !tcb.is_held() {
         return ControlFlow::Break(Stop::Refuse(DropReason::TextAfterClose));
     }
@@ -38,14 +39,16 @@ pub(super) fn process(
     let recv = pools.recv(&mut tcb.recv);
     let inserted = recv.insert(tcb.rcv.nxt, seg.seq, text, seg.frame_len, limit);
     tcb.rcv.nxt += inserted.advanced;
-    let nxt = tcb.rcv.nxt;
-    if let Some(rare) = tcb.rare_if_any() {
-        rare.rcv_up = rare.rcv_up.max(nxt);
-    }
     seg.seq += octets(text_len);
     tcb.wake.readable |= inserted.advanced > 0;
     if !inserted.stored {
         pools.release_recv(&mut tcb.recv);
+    }
+    if tcb.rare().is_some() {
+        // A pointer left behind would come before us again after 2^31 octets.
+        let next_read = tcb.rcv.nxt - tcb.recv_queue();
+        let rare = tcb.rare_mut();
+        rare.rcv_up = rare.rcv_up.max(next_read);
     }
     if inserted.advanced == 0 {
         let segments = text_len.div_ceil(usize::from(seg.segment_size.unwrap_or(u16::MAX)).max(1));
@@ -57,6 +60,7 @@ pub(super) fn process(
         tcb.timers.duplicate_acks = 0;
         in_order(tcb, now, text_len, seg.segment_size);
         if had_gap {
+            // Ledger: [6582-8].
             // It fills a hole: at once, the sender's recovery waits for it (RFC 5681 §4.2 [5681-11]).
             tcb.ack_now();
         }
@@ -70,6 +74,7 @@ pub(super) fn process(
 }
 
 /// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18, SHLD-19).
+/// Ledger: [5681-20].
 #[inline(always)]
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
     let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));

@@ -4,14 +4,15 @@ use crate::tcp::segment::Segment;
 use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::Flags;
 
-/// Urgent text stays in its place in the stream; the application is told that some is ahead (MUST-31, MUST-32).
+/// Urgent text stays in its place in the stream; the application is told that some is ahead (RFC 9293 MUST-31, MUST-32).
+/// Deviation, RFC 9293 MUST-30: no urgent pointer is ever sent, because RFC 6093 advises applications against it.
 #[inline]
 pub(super) fn process(tcb: &mut Tcb, seg: &Segment) {
     if !seg.has(Flags::URG) || !tcb.halves.may_receive() {
         return;
     }
-    // The pointer names the octet after the urgent text in this stack as in nearly all others (MUST-62 as clarified
-    // by RFC 6093).
+    // The pointer names the octet after the urgent text in this stack as in nearly all others (RFC 9293 MUST-62,
+    // RFC 6093 §4).
     let up = seg.seq + u32::from(seg.urgent);
     let known = tcb.rare().map_or(tcb.rcv.nxt, |rare| rare.rcv_up.max(tcb.rcv.nxt));
     if up.after(known) {

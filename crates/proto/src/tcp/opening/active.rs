@@ -5,9 +5,11 @@ use super::negotiate::{self, Agreed};
 use crate::tcp::arrives::{acknowledges_our_syn, sequence_acceptable};
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
+use crate::tcp::info::Trouble;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::settings::Settings;
+use crate::tcp::timers::R1;
 use crate::wire::tcp::{Flags, Header};
 use crate::{DropReason, Instant, State};
 use alloc::boxed::Box;
@@ -36,6 +38,8 @@ pub(crate) struct Opening {
     /// When the connect fails (R2 of RFC 9293 MUST-23).
     pub(crate) give_up_at: Instant,
     retries: u8,
+    /// What is wrong.
+    pub(crate) trouble: Option<Trouble>,
     ts_offset: u32,
     our_mss: u16,
     ipv6: bool,
@@ -87,6 +91,7 @@ impl Opening {
             syn_at: Instant::FAR_FUTURE,
             give_up_at: now + config.syn_timeout,
             retries: 0,
+            trouble: None,
             ts_offset: path.ts_offset,
             our_mss: path.our_mss,
             ipv6: path.ipv6,
@@ -126,6 +131,16 @@ impl Opening {
 
     pub(crate) fn next_deadline(&self) -> Instant {
         self.resend_at.min(self.give_up_at).min(self.holder.until())
+    }
+
+    /// Takes note of what is wrong. True when that is news.
+    pub(crate) fn note_trouble(&mut self, trouble: Trouble) -> bool {
+        self.trouble.replace(trouble) != Some(trouble)
+    }
+
+    /// Whether the SYN has been sent again so often that the application is to know (RFC 9293 MUST-22, SHLD-9).
+    pub(crate) fn has_crossed_r1(&self) -> bool {
+        self.retries >= R1 && self.syn_due
     }
 
     /// A deadline has passed; false when it is time to give up.
@@ -173,6 +188,7 @@ impl Opening {
     }
 
     /// RFC 9293 §3.10.7.3.
+    /// Ledger: RFC 9293 MUST-10 [5961-4].
     fn in_syn_sent(&mut self, seg: &Segment) -> Step {
         let acks = seg.has(Flags::ACK);
         if acks && !acknowledges_our_syn(self.iss, self.iss + 1, seg.ack) {
@@ -199,6 +215,7 @@ impl Opening {
     }
 
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED after an active open.
+    /// Ledger: RFC 9293 MUST-10, MUST-11.
     fn in_syn_received(&mut self, agreed: &Agreed, seg: &Segment) -> Step {
         let rcv_nxt = agreed.irs + 1;
         if let Some(step) = timestamp(agreed, seg) {

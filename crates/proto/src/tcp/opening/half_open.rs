@@ -13,6 +13,7 @@ use crate::{DropReason, Instant, InterfaceId};
 /// First wait for the handshake's ACK, milliseconds; doubled each time.
 const SYN_ACK_RTO_MS: u64 = 1_000;
 /// How often the SYN-ACK is repeated (Linux: `tcp_synack_retries`): with the doubling, 63 seconds in all.
+/// Deviation, RFC 9293 MUST-23: not three minutes, because who floods a listener decides how many of these wait.
 const SYN_ACK_RETRIES: u8 = 5;
 
 /// One half-open connection.
