@@ -168,7 +168,7 @@ impl Siege {
 
     /// The client tries once more; every fifth time without timestamps.
     fn connect(&mut self) {
-        let timestamps = self.attempts.len() % 5 != 0;
+        let timestamps = !self.attempts.len().is_multiple_of(5);
         let tcp = TcpConfig { timestamps, msl: Duration::from_secs(1), ..TcpConfig::default() };
         let remote = SocketAddr::new(self.family.us(), 80);
         let id = self.client.connect(self.now, remote, ConnectConfig::default().tcp(tcp)).unwrap();
