@@ -33,6 +33,11 @@ pub(crate) const STEPS: &[Step] = &[
         about: "counts that must hold: instructions, allocations, octets",
         run: gates::run,
     },
+    Step {
+        name: "floods",
+        about: "a million spoofed SYNs, in a build that is fast enough for them",
+        run: floods,
+    },
     Step { name: "interop", about: "the release binary against the Linux kernel", run: interop },
 ];
 
@@ -77,6 +82,11 @@ fn test(workspace: &Workspace) -> Result<Option<Tally>, String> {
 
 fn doctest(workspace: &Workspace) -> Result<Option<Tally>, String> {
     workspace.cargo_tests("test --locked --workspace --doc").map(Some)
+}
+
+/// In a debug build, as part of `test`, there are a tenth of them.
+fn floods(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo_tests("test --locked --release --package linger-proto --test syn_flood").map(Some)
 }
 
 fn deny(workspace: &Workspace) -> Result<Option<Tally>, String> {

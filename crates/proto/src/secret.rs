@@ -19,6 +19,9 @@ pub(crate) enum Purpose {
     EphemeralPort = 2,
     Demux = 4,
     IpIdentification = 5,
+    EvenCookies = 6,
+    OddCookies = 7,
+    Sources = 8,
 }
 
 impl Secret {

@@ -27,14 +27,17 @@ impl Host {
     ///
     /// # Errors
     /// [`ListenError::AddrInUse`] when somebody listens there, [`ListenError::NotLocal`] when the address is not ours,
-    /// [`ListenError::TooManyLifetimes`] for a ninth distinct `msl`.
+    /// [`ListenError::TooManyLifetimes`] for a ninth distinct `msl`, [`ListenError::AnyPort`] for `any_port` with a port.
     /// Ledger: RFC 9293 MUST-41, MUST-42, MUST-43 [9293-UC-OPEN-1, 9293-UC-OPEN-4].
     pub fn listen(&mut self, local: SocketAddr, config: ListenConfig) -> Result<ListenerId, ListenError> {
         if !local.ip().is_unspecified() && !self.interfaces.is_local(local.ip()) {
             return Err(ListenError::NotLocal);
         }
+        if config.any_port && local.port() != 0 {
+            return Err(ListenError::AnyPort);
+        }
         let mut local = local;
-        if local.port() == 0 {
+        if local.port() == 0 && !config.any_port {
             local.set_port(self.free_listening_port(local.ip()).ok_or(ListenError::AddrInUse)?);
         }
         let taken = self.ports_listening.get(&local.port()).is_some_and(|indices| {

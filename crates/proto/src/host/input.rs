@@ -99,7 +99,10 @@ impl Host {
                 return Err(reason);
             }
         };
-        if !self.interfaces.is_local(packet.destination) {
+        let is_ours = self.interfaces.is_local(packet.destination)
+            || packet.protocol == PROTOCOL_TCP
+                && self.interfaces.takes_for_all(interface, packet.destination);
+        if !is_ours {
             return Err(DropReason::NotForUs);
         }
         if !self.interfaces.may_be_source(packet.source) || is_mapped(packet.source) {

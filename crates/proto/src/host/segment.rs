@@ -68,6 +68,16 @@ impl Host {
         match &mut connection.phase {
             Phase::Over(_) => Err(DropReason::NoConnection),
             Phase::Opening(opening) => {
+                if opening.covers_time_wait {
+                    let key = connection.key;
+                    if let Some(outcome) = self.covered_segment(now, &key, seg) {
+                        return outcome;
+                    }
+                }
+                let Some(Connection { phase: Phase::Opening(opening), .. }) = self.connections.get_mut(index)
+                else {
+                    return Err(DropReason::NoConnection);
+                };
                 let step = opening.judge(seg);
                 self.opening_step(now, index, step, seg)
             }
@@ -196,7 +206,9 @@ impl Host {
         let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
         let Phase::Opening(opening) = &mut connection.phase else { return };
         let syn = seg.has(Flags::SYN);
-        let mut tcb = Tcb::new(agreed, &opening.config, now, syn.then_some(opening.syn_at));
+        let passive = opening.passive;
+        let covered = opening.covers_time_wait.then_some(connection.key);
+        let mut tcb = Tcb::new(agreed, &opening.config, now, (syn || passive).then_some(opening.syn_at));
         tcb.send = opening.send.take();
         tcb.set_holder(opening.holder);
         tcb.nodelay = opening.nodelay;
@@ -205,7 +217,9 @@ impl Host {
             tcb.halves.on_close();
         }
         // SYN and ACK alone need an answer at once; the rest of the segment is what it is.
-        tcb.ack_now();
+        if !passive {
+            tcb.ack_now();
+        }
         let held = tcb.is_held();
         connection.phase = Phase::Synchronized(tcb);
         let Phase::Synchronized(tcb) = &mut connection.phase else { return };
@@ -220,7 +234,14 @@ impl Host {
         let flow = arrives::text_and_fin(tcb, &mut self.pools, now, seg);
         let charged = charge(tcb);
         self.recharge(0, charged);
-        self.counters.opened += 1;
+        if let Some(key) = covered {
+            self.remove_covered(&key);
+        }
+        if passive {
+            self.counters.accepted += 1;
+        } else {
+            self.counters.opened += 1;
+        }
         if held {
             self.events.push_back(super::Event::Connected(ConnectionId { index, generation }));
         }

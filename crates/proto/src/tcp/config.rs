@@ -114,7 +114,7 @@ impl TcpConfig {
 }
 
 /// How to listen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ListenConfig {
     /// Settings of the connections accepted here; the host's when `None`.
@@ -122,9 +122,71 @@ pub struct ListenConfig {
     /// Connections that may wait for `accept`, counted as Linux counts `listen(2)`'s backlog: one more than this is
     /// let in. Default 4096 (`somaxconn`) when `None`.
     pub backlog: Option<u32>,
+    /// What to do with who comes while the accept queue is full. Default [`WhenFull::Drop`].
+    pub when_full: WhenFull,
+    /// Hold each SYN, unanswered, until the application decides: [`Host::incoming`](crate::Host::incoming) hands it out,
+    /// `admit`, `refuse` or `ignore` ends the wait. Held SYNs count as half-open connections. Such a listener answers
+    /// no SYN by itself and so uses no cookies: beyond a bound SYNs are dropped. Default false.
+    pub hold: bool,
+    /// How long a SYN is held; then it is forgotten without a word. Default 20 s.
+    pub hold_timeout: Duration,
+    /// Take SYNs for every port on which nobody else listens at this address. The port of the address must be zero.
+    /// Default false.
+    pub any_port: bool,
+}
+
+/// What becomes of a SYN, or of the handshake's last ACK, that finds the accept queue full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WhenFull {
+    /// It is dropped as if it had been lost: the peer tries again, and gets in when there is room.
+    #[default]
+    Drop,
+    /// It is answered with RST (Linux: `tcp_abort_on_overflow`).
+    Reset,
+}
+
+impl Default for ListenConfig {
+    fn default() -> Self {
+        Self {
+            tcp: None,
+            backlog: None,
+            when_full: WhenFull::Drop,
+            hold: false,
+            hold_timeout: Duration::from_secs(20),
+            any_port: false,
+        }
+    }
 }
 
 impl ListenConfig {
+    /// Sets [`ListenConfig::when_full`].
+    #[must_use]
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Sets [`ListenConfig::hold`].
+    #[must_use]
+    pub fn hold(mut self, hold: bool) -> Self {
+        self.hold = hold;
+        self
+    }
+
+    /// Sets [`ListenConfig::hold_timeout`].
+    #[must_use]
+    pub fn hold_timeout(mut self, hold_timeout: Duration) -> Self {
+        self.hold_timeout = hold_timeout;
+        self
+    }
+
+    /// Sets [`ListenConfig::any_port`].
+    #[must_use]
+    pub fn any_port(mut self, any_port: bool) -> Self {
+        self.any_port = any_port;
+        self
+    }
+
     /// Sets [`ListenConfig::backlog`].
     #[must_use]
     pub fn backlog(mut self, backlog: u32) -> Self {
