@@ -5,6 +5,7 @@
 //! - `solo`: one host whose peer is played by the test
 //! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
 //! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
+//! - `carry`: TIME-WAIT across a restart, quiet time; `aborted`: TIME-WAIT after an abort
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
@@ -19,8 +20,10 @@
 //! - `plain`: the short way in against the long one
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
+mod aborted;
 mod acks;
 mod calls;
+mod carry;
 mod closing;
 mod cookies;
 mod headers;
