@@ -24,8 +24,9 @@ fn dropping_the_whole_stack_frees_its_tasks_and_the_descriptor_of_its_tun() {
     let tasks = || runtime.metrics().num_alive_tasks();
     assert!(tasks() > 0 && link(), "the driver runs");
     drop((ours, listener, net));
+    // What was written still leaves; the last of the connection ends when the peer does.
+    drop(theirs);
     wait::until("the end of every task", Duration::from_secs(10), || tasks() == 0);
     // A TUN that is not persistent lives as long as a descriptor of it is open.
     wait::until("the end of the TUN", Duration::from_secs(10), || !link());
-    drop(theirs);
 }
