@@ -96,7 +96,7 @@ fn segment_without_the_timestamp_that_was_agreed_on_is_dropped_and_counted() {
         world.write(CLIENT, client, b"with");
         world.run(2 * ROUND_TRIP);
         let last = world.sent(CLIENT, |seen| seen.text.len() == 4).pop().expect("text").header;
-        let bare = Header { options: Options::default(), seq: last.seq + 4, ..last.clone() };
+        let bare = Header { options: Options::default(), seq: last.seq + 4, ..last };
         world.inject(SERVER, tuple, &bare, b"without");
         assert_eq!(world.drops(SERVER, DropReason::TimestampMissing), 1);
         assert_eq!(world.read(SERVER, server).text, b"with");
