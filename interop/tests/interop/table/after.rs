@@ -3,7 +3,8 @@
 use super::before::ALIVE;
 use super::script::Start::{CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
 use super::script::{
-    ACK, FAR, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, NONE, RST, RST_ACK, SYN, SYN_ACK, Scenario, URG_ACK, Until, say, scenario,
+    ACK, FAR, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, NONE, RST, RST_ACK, SYN, SYN_ACK, Scenario, URG_ACK,
+    Until, say, scenario,
 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -112,10 +113,7 @@ fn both_closed() -> Vec<Scenario> {
             "CLOSE-WAIT: FIN behind the FIN",
             CloseWait,
             &["CLOSE-WAIT-8"],
-            [
-                say(FIN_ACK).acking(-IN_FLIGHT).window(window).gets("nothing"),
-                unread.at(-100).gets("ACK"),
-            ],
+            [say(FIN_ACK).acking(-IN_FLIGHT).window(window).gets("nothing"), unread.at(-100).gets("ACK")],
         ),
         scenario(
             "CLOSE-WAIT: URG",
@@ -276,7 +274,11 @@ fn reopening() -> Vec<Scenario> {
             "TIME-WAIT: the reopening SYN is reset",
             TimeWait,
             &["TIME-WAIT-4"],
-            [newer.gets("SYN,ACK +1"), say(RST).gets("nothing"), say(FIN_ACK).at(-FAR - 2).gets("ACK of the old connection")],
+            [
+                newer.gets("SYN,ACK +1"),
+                say(RST).gets("nothing"),
+                say(FIN_ACK).at(-FAR - 2).gets("ACK of the old connection"),
+            ],
         ),
     ]
 }

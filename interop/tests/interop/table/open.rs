@@ -150,7 +150,11 @@ fn established() -> Vec<Scenario> {
             "ESTABLISHED: FIN",
             Established,
             &["ESTABLISHED-8"],
-            [say(FIN_ACK).until(Until::Fin, "FIN"), say(ACK).gets("nothing"), say(ACK).gets("RST at its ACK")],
+            [
+                say(FIN_ACK).until(Until::Fin, "FIN"),
+                say(ACK).gets("nothing"),
+                say(ACK).gets("RST at its ACK"),
+            ],
         ),
         scenario(
             "ESTABLISHED: FIN out of order",

@@ -1,6 +1,8 @@
 //! Plays a scenario to a host.
 
-use super::script::{ACK, FIN, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, RST, SYN, Say, Scenario, Start, Step, Until, say};
+use super::script::{
+    ACK, FIN, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, RST, SYN, Say, Scenario, Start, Step, Until, say,
+};
 use interop::probe::{Family, Heard, Probe};
 use linger_proto::SeqNum;
 use linger_proto::wire::tcp::{Flags, Header, Options, Timestamp};
