@@ -50,13 +50,14 @@ impl Host {
         // Without a timestamp there is no room for the rest, so it must not be agreed on.
         let scaled = timestamps && window_scale.is_some();
         let agreed = Agreed { iss, sack: agreed.sack && timestamps, ..agreed };
+        let mark = config.mark;
         let mut header = super::passive::syn_ack(&agreed, scaled, config, link_mss, now);
         if let Some(ts) = &mut header.options.timestamp {
             ts.val = Carried { window_scale, sack: agreed.sack }.stamp(ts.val);
         }
         self.counters.syn_cookies_sent += 1;
         self.counters.syn_cookies_plain += u64::from(!timestamps);
-        self.reply(*key, interface, header, State::Listen);
+        self.reply_marked(*key, interface, mark, header, State::Listen);
         Ok(())
     }
 
