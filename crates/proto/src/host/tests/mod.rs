@@ -3,6 +3,7 @@
 //! - `mod`: the [`Pair`]
 //! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
+//! - `anywhere`: listeners at any address and port
 //! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
 //! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
 //! - `closing`: FIN in each direction, half-close, orphans
@@ -20,6 +21,7 @@
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
+mod anywhere;
 mod calls;
 mod closing;
 mod cookies;
