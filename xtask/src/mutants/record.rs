@@ -100,11 +100,15 @@ impl Record {
         Ok(record)
     }
 
-    /// Forgets what has gone from a file, and brings the rest into its order.
+    /// Forgets what has gone from a file, and survivors without a reason, which a new test may catch; brings the rest into
+    /// its order.
     pub(super) fn keep_only(&mut self, path: &str, functions: &[Mutated]) {
         let known = self.functions.remove(path).unwrap_or_default();
+        let explained = |one: &String| self.reasons.contains_key(&(path.to_owned(), one.clone()));
+        let holds = |one: &&Function| one.survivors.iter().all(explained);
         let kept = functions.iter().filter_map(|function| {
-            known.iter().find(|other| other.name == function.name && other.sum == function.sum).cloned()
+            let same = |one: &&Function| one.name == function.name && one.sum == function.sum;
+            known.iter().filter(holds).find(same).cloned()
         });
         let kept: Vec<Function> = kept.collect();
         self.functions.insert(path.to_owned(), kept);

@@ -81,6 +81,11 @@ fn page_is_read_as_it_was_written_and_what_has_changed_is_forgotten() {
     assert!(again.counts().contains(&format!("| {FILE} | abcd | 3 | 1 | 1 | 0 | 1 |")));
     assert_eq!(again.survivors().map(|one| one.2).collect::<Vec<_>>(), [Some("both are zero")]);
     assert!(again.knows(FILE, &function));
+    again.keep_only(FILE, std::slice::from_ref(&function));
+    assert!(again.knows(FILE, &function));
+    let mut unexplained = Record::read(&page, "").unwrap();
+    unexplained.keep_only(FILE, std::slice::from_ref(&function));
+    assert!(!unexplained.knows(FILE, &function), "it is tried again");
     let changed = Mutated { sum: "0100".to_owned(), ..function };
     assert!(!again.knows(FILE, &changed));
     again.keep_only(FILE, &[changed]);

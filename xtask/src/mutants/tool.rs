@@ -88,7 +88,7 @@ impl Tool<'_> {
         command.args(["--baseline", "skip", "--timeout", TIMEOUT, "--output"]).arg(&out);
         command.args(["--", TESTS]);
         // What does not change from one run to the next is built once.
-        command.env("CARGO_TARGET_DIR", out.join("build"));
+        command.env("CARGO_TARGET_DIR", out.join("build")).env("CARGO_PROFILE_DEV_DEBUG", "0");
         let status = command.status().map_err(|error| format!("{NAME} does not start: {error}"))?;
         // 2: some survived; 3: some timed out.
         if !matches!(status.code(), Some(0 | 2 | 3)) {

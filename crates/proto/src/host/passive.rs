@@ -65,7 +65,8 @@ impl Host {
         let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let scaled = config.window_scaling && seg.options.window_scale.is_some();
         let held = listening.hold.is_some();
-        let (mark, syn_ack) = (config.mark, (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now)));
+        let mark = config.mark;
+        let syn_ack = (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now));
         let index = self.insert_half_open(
             (hash, covered),
             HalfOpen {
