@@ -31,6 +31,7 @@ impl Sources {
 
     /// The counter of an address: of one IPv4 address, or of a network of 64 bits, which is what an IPv6 host has to
     /// choose its addresses from.
+    #[inline]
     pub(crate) fn of(&self, remote: Address) -> Source {
         let hash = match remote.to_v4() {
             Some(octets) => self.hasher.hash([], u64::from(u32::from_le_bytes(octets)) | 4 << 56),
@@ -40,11 +41,13 @@ impl Sources {
     }
 
     /// How many half-open connections it has.
+    #[inline]
     pub(crate) fn count(&self, source: Source) -> u32 {
         self.counters.get(usize::from(source.0)).copied().unwrap_or(0)
     }
 
     /// One more.
+    #[inline]
     pub(crate) fn enter(&mut self, source: Source) {
         if self.counters.is_empty() {
             self.counters = vec![0; COUNTERS];
@@ -55,6 +58,7 @@ impl Sources {
     }
 
     /// One less.
+    #[inline]
     pub(crate) fn leave(&mut self, source: Source) {
         if let Some(count) = self.counters.get_mut(usize::from(source.0)) {
             *count = count.saturating_sub(1);
