@@ -164,7 +164,8 @@ impl Host {
     fn keep_proven(&mut self, now: Instant, proven: Proven) {
         let Proven { key, hash, interface, listener, agreed, scaled } = proven;
         let source = self.sources.of(key.addresses().1);
-        if self.bound_reached(listener, source).is_some() {
+        let listening = self.listeners.get(listener);
+        if listening.is_none_or(|listening| self.bound_reached(listening, source).is_some()) {
             return;
         }
         // The handshake has taken an unknown time: it measures nothing.

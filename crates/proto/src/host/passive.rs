@@ -11,6 +11,7 @@ use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{HalfOpen, Step};
 use crate::tcp::opening::isn::TupleNumbers;
+use crate::tcp::opening::listener::Listener;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::opening::sources::Source;
 use crate::tcp::segment::Segment;
@@ -52,12 +53,11 @@ impl Host {
             return Err(DropReason::AcceptQueueFull);
         }
         let source = self.sources.of(key.addresses().1);
-        if let Some(reason) = self.bound_reached(listener, source) {
+        if let Some(reason) = self.bound_reached(listening, source) {
             return self.syn_beyond_bound(now, interface, key, listener, covered.is_some(), reason, seg);
         }
         let link_mss = link_mss(&self.interfaces, key, interface);
         let path_mss = self.path_mss(key, link_mss, now);
-        let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
         let config = &listening.config;
         let numbers = self.numbers.of(key);
         let after = covered.map(|covered| covered.snd_nxt);
@@ -93,8 +93,7 @@ impl Host {
 
     /// Why the listener may not have one more half-open connection from this source, if it may not.
     #[inline]
-    pub(super) fn bound_reached(&self, listener: u32, source: Source) -> Option<DropReason> {
-        let listening = self.listeners.get(listener)?;
+    pub(super) fn bound_reached(&self, listening: &Listener, source: Source) -> Option<DropReason> {
         let half_open_max = usize::try_from(self.config.half_open_max).unwrap_or(usize::MAX);
         if listening.syn_queue_full() || self.half_open.len() >= half_open_max {
             return Some(DropReason::SynQueueFull);
