@@ -3,8 +3,9 @@
 //! - `mod`: the [`Pair`]
 //! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
-//! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
+//! - `anywhere`: listeners at any address and port
 //! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
+//! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
@@ -20,6 +21,7 @@
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod acks;
+mod anywhere;
 mod calls;
 mod closing;
 mod cookies;

@@ -1,4 +1,5 @@
-//! SYN cookies: a SYN answered without keeping anything, when no half-open connection has room (RFC 4987 §3.6).
+//! SYN cookies: a SYN answered without keeping anything, when no half-open connection has room (RFC 4987 §3.6)
+//! [4987-5, 4987-6, 4987-7].
 //!
 //! The initial sequence number of the SYN-ACK says what is needed to make the connection from its ACK alone:
 //!

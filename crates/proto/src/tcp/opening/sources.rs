@@ -10,7 +10,7 @@ use crate::wire::address::Address;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Counters: 32 KiB, from the first half-open connection on.
+/// Counters: 64 KiB, from the first half-open connection on.
 const COUNTERS: usize = 16_384;
 
 /// The counter of a source.
@@ -21,7 +21,7 @@ pub(crate) struct Source(u16);
 #[derive(Clone)]
 pub(crate) struct Sources {
     hasher: Sip13,
-    counters: Vec<u16>,
+    counters: Vec<u32>,
 }
 
 impl Sources {
@@ -40,7 +40,7 @@ impl Sources {
     }
 
     /// How many half-open connections it has.
-    pub(crate) fn count(&self, source: Source) -> u16 {
+    pub(crate) fn count(&self, source: Source) -> u32 {
         self.counters.get(usize::from(source.0)).copied().unwrap_or(0)
     }
 
