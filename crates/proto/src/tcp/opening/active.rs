@@ -13,6 +13,7 @@ use crate::wire::tcp::{Flags, Header};
 use crate::{DropReason, Instant, State};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 /// An active open that has not been answered in full. Carries text and CLOSE queued before the handshake ends.
 #[derive(Clone, Debug)]
@@ -97,6 +98,16 @@ impl Opening {
 
     pub(crate) fn state(&self) -> State {
         if self.agreed.is_some() { State::SynReceived } else { State::SynSent }
+    }
+
+    /// Whether the SYN, or the SYN-ACK, was repeated.
+    pub(crate) fn has_repeated(&self) -> bool {
+        self.retries > 0
+    }
+
+    /// How long after its next repetition the one after that is due.
+    pub(crate) fn next_wait(&self) -> Duration {
+        self.config.rto.of_syn(self.retries.saturating_add(1)).duration()
     }
 
     pub(crate) fn send_queue(&self) -> u32 {
