@@ -18,7 +18,7 @@ use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
 /// Answers in TIME-WAIT that may leave at once: with so many left, the limit is far.
-const ANSWERS_ENOUGH: u32 = 100;
+const ANSWERS_ENOUGH: u32 = 32;
 /// A connect looks whether a TIME-WAIT is older than a second, and never whether it is older than this.
 const AGE_ENOUGH_MS: u64 = 1_001;
 /// TS.Recent is void after 24 days; before this age that is far.

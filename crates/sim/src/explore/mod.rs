@@ -9,6 +9,7 @@
 //! | `property` | what must never happen |
 //! | `search` | breadth first, with a set of what was seen |
 //! | `plan` | which searches make up an exploration |
+//! | `run` | several searches at once |
 //! | `report` | a counterexample as a ladder and as a script that can be replayed |
 //! | `figure` | which states and edges of RFC 9293 Figure 5 were reached, as SVG |
 
@@ -19,6 +20,7 @@ mod network;
 mod plan;
 mod property;
 mod report;
+mod run;
 mod scenario;
 mod search;
 mod world;
@@ -26,8 +28,9 @@ mod world;
 pub use action::Action;
 pub use figure::{Coverage, Reached, coverage, svg};
 pub use plan::{Plan, plan};
-pub use property::{Kind, Violation};
+pub use property::{Exception, Kind, Violation};
 pub use report::{Script, ladder};
+pub use run::{Progress, run};
 pub use scenario::{Ending, LIFETIME, Number, Scenario};
 pub use search::{Counterexample, Limits, Outcome, explore};
 

@@ -14,22 +14,37 @@ pub(super) struct Flight {
     pub(super) sent_at: Instant,
     /// Who receives it.
     pub(super) to: usize,
+    /// How many incarnations had been opened when it left.
+    pub(super) incarnation: usize,
+    /// It is an RST of a side that was opening.
+    pub(super) provoked: bool,
     /// What of it does not depend on when it was sent.
     fixed: u64,
     timestamp: Option<Timestamp>,
 }
 
 impl Flight {
-    pub(super) fn new(bytes: bytes::Bytes, sent_at: Instant, to: usize) -> Self {
+    /// A packet that leaves for `to`. `opening`: its sender stands in SYN-SENT.
+    pub(super) fn new(
+        bytes: bytes::Bytes,
+        sent_at: Instant,
+        to: usize,
+        incarnation: usize,
+        opening: bool,
+    ) -> Self {
         let header = bytes.get(20..).and_then(|tcp| linger_proto::wire::tcp::parse(tcp).ok());
         let timestamp = header.as_ref().and_then(|header| header.options.timestamp);
         let mut hasher = siphasher::sip::SipHasher13::new();
         if let Some(header) = &header {
             (header.seq, header.ack, header.flags, header.wnd, header.urgent).hash(&mut hasher);
-            (header.options.mss, header.options.window_scale, header.options.sack_permitted).hash(&mut hasher);
+            (header.options.mss, header.options.window_scale, header.options.sack_permitted)
+                .hash(&mut hasher);
             bytes.get(20 + header.len..).hash(&mut hasher);
         }
-        Self { bytes, sent_at, to, fixed: hasher.finish(), timestamp }
+        let reset = header.is_some_and(|header| header.flags.has(linger_proto::wire::tcp::Flags::RST));
+        let provoked = reset && opening;
+        (incarnation, provoked).hash(&mut hasher);
+        Self { bytes, sent_at, to, incarnation, provoked, fixed: hasher.finish(), timestamp }
     }
 
     /// The last moment before it is dead.

@@ -16,6 +16,8 @@ pub struct Plan {
     pub delayed: u8,
     /// Timers that may expire while an ordinary segment is on its way.
     pub early: u8,
+    /// How many of all of these there may be in one run.
+    pub faults: u8,
 }
 
 /// How the second incarnation is numbered: colliding in both directions, in one of them, and in none.
@@ -53,6 +55,7 @@ pub fn plan(plan: &Plan) -> Vec<Scenario> {
                     duplicates: plan.duplicates,
                     delayed: plan.delayed,
                     early: plan.early,
+                    faults: plan.faults,
                     ticks: u8::from(timestamps),
                 });
             }

@@ -37,6 +37,31 @@ impl Kind {
     }
 }
 
+/// Why a violation is no fault of TIME-WAIT: what leads to it is a property of TCP itself, has a probability that
+/// docs/exploration.md states, and is reported apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Exception {
+    /// The opener repeats its own initial sequence number to the octet, and a SYN-ACK of the incarnation before answers
+    /// it. Only the opener's generator of numbers guards against that, or timestamps.
+    OldSynAck,
+    /// An RST that the opener sent in answer to the old connection's end outlives it, and stands exactly at RCV.NXT of
+    /// the new one.
+    ProvokedReset,
+    /// The incarnation before was aborted, which by default leaves no TIME-WAIT.
+    AfterAbort,
+}
+
+impl Exception {
+    /// In a few words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::OldSynAck => "the opener repeated its number, and an old SYN-ACK answered it",
+            Self::ProvokedReset => "an RST that answered the old connection reached the new one",
+            Self::AfterAbort => "the incarnation before was aborted, which leaves no TIME-WAIT",
+        }
+    }
+}
+
 /// What went wrong, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Violation {
@@ -48,11 +73,13 @@ pub struct Violation {
     pub incarnation: usize,
     /// What the host said, if it said something.
     pub reason: Option<CloseReason>,
+    /// Why it does not count, if it does not.
+    pub exception: Option<Exception>,
 }
 
 impl Violation {
     pub(super) const fn new(kind: Kind, side: usize, incarnation: usize) -> Self {
-        Self { kind, side, incarnation, reason: None }
+        Self { kind, side, incarnation, reason: None, exception: None }
     }
 }
 
@@ -60,6 +87,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = ["left", "right"][self.side.min(1)];
         write!(f, "{} ({side} side, incarnation {})", self.kind.text(), self.incarnation + 1)?;
-        self.reason.map_or(Ok(()), |reason| write!(f, ": {reason:?}"))
+        self.reason.map_or(Ok(()), |reason| write!(f, ": {reason:?}"))?;
+        self.exception.map_or(Ok(()), |exception| write!(f, "; {}", exception.text()))
     }
 }

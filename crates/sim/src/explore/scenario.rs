@@ -97,6 +97,8 @@ pub struct Scenario {
     /// Timers that may expire while a segment is on its way that is not held back. Others are free: nothing else can
     /// happen but that.
     pub early: u8,
+    /// How many of all of these there may be in one run.
+    pub faults: u8,
     /// Milliseconds that may pass before the second opening, beside what timers take.
     pub ticks: u8,
 }
@@ -128,7 +130,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "msl={} timestamps={} simultaneous={} ending={} left={} right={} losses={} duplicates={} delayed={} early={} ticks={}",
+            "msl={} timestamps={} simultaneous={} ending={} left={} right={} losses={} duplicates={} delayed={} early={} faults={} ticks={}",
             self.msl.as_millis(),
             u8::from(self.timestamps),
             u8::from(self.simultaneous),
@@ -139,6 +141,7 @@ impl fmt::Display for Scenario {
             self.duplicates,
             self.delayed,
             self.early,
+            self.faults,
             self.ticks
         )
     }
@@ -158,11 +161,13 @@ impl FromStr for Scenario {
             duplicates: 0,
             delayed: 0,
             early: 0,
+            faults: u8::MAX,
             ticks: 0,
         };
         for word in text.split_whitespace() {
             let (key, value) = word.split_once('=').ok_or_else(|| format!("'{word}' is no key=value"))?;
-            let number = || value.parse::<u8>().map_err(|_| format!("'{value}' in '{word}' is no small number"));
+            let number =
+                || value.parse::<u8>().map_err(|_| format!("'{value}' in '{word}' is no small number"));
             match key {
                 "msl" => {
                     let ms = value.parse().map_err(|_| format!("'{value}' in '{word}' is no number"))?;
@@ -177,6 +182,7 @@ impl FromStr for Scenario {
                 "duplicates" => scenario.duplicates = number()?,
                 "delayed" => scenario.delayed = number()?,
                 "early" => scenario.early = number()?,
+                "faults" => scenario.faults = number()?,
                 "ticks" => scenario.ticks = number()?,
                 _ => return Err(format!("unknown key '{key}'")),
             }

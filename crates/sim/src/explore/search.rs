@@ -5,7 +5,7 @@
 //! the order of the search share most of their path.
 
 use super::action::Action;
-use super::property::{Kind, Violation};
+use super::property::{Exception, Kind, Violation};
 use super::scenario::Scenario;
 use super::world::{Edge, Seen, World};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -44,6 +44,8 @@ pub struct Outcome {
     pub complete: bool,
     /// A shortest way to each kind of violation.
     pub found: BTreeMap<Kind, Counterexample>,
+    /// A shortest way to each kind of exception.
+    pub exceptions: BTreeMap<Exception, Counterexample>,
     /// Changes of state that occurred, by the names of both states.
     pub edges: BTreeSet<(&'static str, &'static str)>,
 }
@@ -56,16 +58,20 @@ impl Outcome {
         self.depth = self.depth.max(other.depth);
         self.complete &= other.complete;
         self.edges.extend(other.edges);
-        for (kind, found) in other.found {
-            let shorter = self.found.get(&kind).is_none_or(|known| found.actions.len() < known.actions.len());
-            if shorter {
-                self.found.insert(kind, found);
-            }
-        }
+        keep_shorter(&mut self.found, other.found);
+        keep_shorter(&mut self.exceptions, other.exceptions);
     }
 
     fn note(&mut self, edge: Edge) {
         self.edges.insert((edge.0.name(), edge.1.name()));
+    }
+}
+
+fn keep_shorter<K: Ord>(known: &mut BTreeMap<K, Counterexample>, others: BTreeMap<K, Counterexample>) {
+    for (kind, found) in others {
+        if known.get(&kind).is_none_or(|known| found.actions.len() < known.actions.len()) {
+            known.insert(kind, found);
+        }
     }
 }
 
@@ -144,7 +150,7 @@ fn record(
     last: Option<Action>,
 ) -> bool {
     let Err(violation) = result else { return false };
-    outcome.found.entry(violation.kind).or_insert_with(|| {
+    let way = || {
         let mut actions = Vec::new();
         let mut index = at;
         while index != 0 {
@@ -154,7 +160,11 @@ fn record(
         actions.reverse();
         actions.extend(last);
         Counterexample { scenario, violation, actions }
-    });
+    };
+    match violation.exception {
+        Some(exception) => _ = outcome.exceptions.entry(exception).or_insert_with(way),
+        None => _ = outcome.found.entry(violation.kind).or_insert_with(way),
+    }
     true
 }
 

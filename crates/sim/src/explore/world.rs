@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::app::{App, Stage};
 use super::network::{Flight, Network};
-use super::property::{Kind, Violation};
+use super::property::{Exception, Kind, Violation};
 use super::scenario::{Ending, Number, Scenario};
 use linger_proto::{
     ConnectConfig, Event, FourTuple, Frame, Host, HostConfig, Instant, InterfaceConfig, InterfaceId,
@@ -65,7 +65,10 @@ pub(super) struct World {
     duplicates: u8,
     delayed: u8,
     early: u8,
+    faults: u8,
     ticks: u8,
+    /// What has happened that only a property of TCP itself explains; what follows does not count.
+    exception: Option<Exception>,
 }
 
 impl World {
@@ -80,11 +83,13 @@ impl World {
             };
             let mut host = Host::new(config, Secret::from_bytes([7; 32]));
             let addresses = vec![(end(side).ip(), 24)];
-            interfaces[side] = host.add_interface(InterfaceConfig { addresses, ..InterfaceConfig::default() });
+            interfaces[side] =
+                host.add_interface(InterfaceConfig { addresses, ..InterfaceConfig::default() });
             host.set_tracing(true);
             host
         });
-        let listener = if scenario.simultaneous { None } else { hosts[1].listen(end(1), ListenConfig::default()).ok() };
+        let listener =
+            if scenario.simultaneous { None } else { hosts[1].listen(end(1), ListenConfig::default()).ok() };
         Self {
             now: BEGIN,
             hosts,
@@ -98,7 +103,9 @@ impl World {
             duplicates: scenario.duplicates,
             delayed: scenario.delayed,
             early: scenario.early,
+            faults: scenario.faults,
             ticks: scenario.ticks,
+            exception: None,
             scenario,
         }
     }
@@ -109,7 +116,8 @@ impl World {
         self.hosts.iter().for_each(|host| host.write_canonical(self.now, &mut hasher));
         self.network.write_canonical(self.now, &mut hasher);
         (self.opened, &self.apps, self.openings).hash(&mut hasher);
-        (self.losses, self.duplicates, self.delayed, self.early).hash(&mut hasher);
+        self.exception.hash(&mut hasher);
+        self.allowance().hash(&mut hasher);
         if self.opened < INCARNATIONS {
             self.ticks.hash(&mut hasher);
         }
@@ -128,17 +136,19 @@ impl World {
         if self.opened > 0 {
             (0..2).for_each(|side| self.calls(side, out));
         }
-        for to in 0..2 {
-            let Some(_) = self.network.queues[to].front() else { continue };
-            let side = [0, 1][to];
+        let [losses, duplicates, delayed, _] = self.allowance();
+        for (side, queue) in (0..).zip(&self.network.queues) {
+            if queue.is_empty() {
+                continue;
+            }
             out.push(Action::Deliver(side));
-            if self.duplicates > 0 {
+            if duplicates > 0 {
                 out.push(Action::Double(side));
             }
-            if self.losses > 0 {
+            if losses > 0 {
                 out.push(Action::Lose(side));
             }
-            if self.delayed > 0 {
+            if delayed > 0 {
                 out.push(Action::Hold(side));
             }
         }
@@ -188,6 +198,11 @@ impl World {
         }
     }
 
+    /// What the network may still do wrong: losses, duplicates, delays, early timers.
+    fn allowance(&self) -> [u8; 4] {
+        [self.losses, self.duplicates, self.delayed, self.early].map(|left| left.min(self.faults))
+    }
+
     fn app(&self, side: usize) -> Option<&App> {
         self.apps.get(self.opened.checked_sub(1)?).map(|pair| &pair[side])
     }
@@ -203,16 +218,23 @@ impl World {
         let over = |side: usize| self.app(side).is_none_or(|app| app.stage == Stage::Over);
         let both = self.scenario.simultaneous;
         let free = |side: usize| {
-            over(side) && self.hosts[side].clone().connect(self.now, end(1 - side), source(side)).is_ok()
+            over(side)
+                && match self.hosts[side].state_of(&tuple(side)) {
+                    State::Closed | State::Listen => true,
+                    State::TimeWait => {
+                        self.hosts[side].clone().connect(self.now, end(1 - side), source(side)).is_ok()
+                    }
+                    _ => false,
+                }
         };
-        // Nothing was opened yet: the tuple is free. Else a host that still remembers it has to be asked.
+        // Nothing was opened yet: the tuple is free.
         self.opened == 0 || (free(0) && (!both || free(1)))
     }
 
     /// When the next timer expires, if it may: before that every queued segment must have arrived, or be lost.
     fn due(&self) -> Option<Instant> {
         let next = self.hosts.iter().filter_map(|host| host.next_deadline(self.now)).min()?;
-        self.network.must_arrive_by().is_none_or(|by| self.early > 0 && next < by).then_some(next)
+        self.network.must_arrive_by().is_none_or(|by| self.allowance()[3] > 0 && next < by).then_some(next)
     }
 
     /// Lets `action` happen, which [`World::actions`] has named.
@@ -226,7 +248,9 @@ impl World {
             }
             Action::Write(side) => self.call(side, |app, host, now, who| app.write(host, now, who)),
             Action::Shutdown(side) => self.call(side, |app, host, now, _| app.shutdown(host, now)),
-            Action::Abort(side) | Action::GiveUp(side) => self.call(side, |app, host, now, _| app.abort(host, now)),
+            Action::Abort(side) | Action::GiveUp(side) => {
+                self.call(side, |app, host, now, _| app.abort(host, now))
+            }
             Action::Cancel(side) => {
                 self.apps[self.opened - 1][1 - usize::from(side)].aborted = true;
                 self.call(side, |app, host, now, _| app.abort_quietly(host, now));
@@ -234,14 +258,17 @@ impl World {
             Action::Deliver(to) => self.take(to, seen, |_, _| {}),
             Action::Double(to) => {
                 self.duplicates -= 1;
+                self.faults -= 1;
                 self.take(to, seen, |world, flight| world.network.let_loose(flight, world.now));
             }
             Action::Lose(to) => {
                 self.losses -= 1;
+                self.faults -= 1;
                 self.remove(to, seen);
             }
             Action::Hold(to) => {
                 self.delayed -= 1;
+                self.faults -= 1;
                 if let Some(flight) = self.remove(to, seen) {
                     self.network.let_loose(flight, self.now);
                 }
@@ -255,11 +282,14 @@ impl World {
             }
             Action::Timer => self.timer(),
         }
-        self.settle(seen)
+        self.settle(seen).map_err(|violation| Violation { exception: self.exception, ..violation })
     }
 
     fn connect(&mut self) {
         let both = self.scenario.simultaneous;
+        if self.aborted() {
+            self.exception = Some(Exception::AfterAbort);
+        }
         self.opened += 1;
         for side in 0..if both { 2 } else { 1 } {
             let connected = self.hosts[side].connect(self.now, end(1 - side), source(side));
@@ -299,16 +329,34 @@ impl World {
         seen.moved = Some((to, flight.bytes.clone()));
         let host = &mut self.hosts[to];
         let before = host.state_of(&tuple(to));
-        host.handle_frames(self.now, self.interfaces[to], &mut [Frame::from(flight.bytes.clone())].into_iter());
+        host.handle_frames(
+            self.now,
+            self.interfaces[to],
+            &mut [Frame::from(flight.bytes.clone())].into_iter(),
+        );
+        let after = host.state_of(&tuple(to));
         let passive = before != State::SynSent && before != State::SynReceived;
-        if passive && host.state_of(&tuple(to)) == State::SynReceived {
+        let old = flight.incarnation < self.opened;
+        if old && before == State::SynSent && after == State::Established {
+            self.exception = Some(Exception::OldSynAck);
+        }
+        if flight.provoked
+            && before != after
+            && matches!(after, State::Closed | State::Listen | State::TimeWait)
+        {
+            self.exception = Some(Exception::ProvokedReset);
+        }
+        if passive && after == State::SynReceived {
             self.next_number(to);
         }
     }
 
     fn timer(&mut self) {
         let Some(due) = self.due() else { return };
-        self.early -= u8::from(self.network.must_arrive_by().is_some());
+        if self.network.must_arrive_by().is_some() {
+            self.early -= 1;
+            self.faults -= 1;
+        }
         self.now = self.now.max(due);
         self.network.bury(self.now);
         for host in &mut self.hosts {
@@ -325,7 +373,8 @@ impl World {
                 while self.hosts[side].poll_transmit(self.now, &mut out) {
                     let bytes = out.to_bytes();
                     seen.sent.push((side, bytes.clone()));
-                    self.network.send(Flight::new(bytes, self.now, 1 - side));
+                    let opening = self.hosts[side].state_of(&tuple(side)) == State::SynSent;
+                    self.network.send(Flight::new(bytes, self.now, 1 - side, self.opened, opening));
                     busy = true;
                 }
                 while let Some(event) = self.hosts[side].poll_event() {
@@ -390,6 +439,10 @@ impl World {
 
     /// Nothing can happen any more: then everything must have come to its end.
     pub(super) fn judge_end(&self) -> Result<(), Violation> {
+        self.everything_over().map_err(|violation| Violation { exception: self.exception, ..violation })
+    }
+
+    fn everything_over(&self) -> Result<(), Violation> {
         if self.opened < INCARNATIONS || !self.network.is_empty() {
             return Err(Violation::new(Kind::Stuck, 0, self.opened.max(1) - 1));
         }

@@ -182,6 +182,14 @@ impl Opening {
         if seg.has(Flags::RST) {
             return if acks { Step::Refused } else { Step::Drop(DropReason::RstOutOfWindow) };
         }
+        // An answer to a SYN that was sent before ours is one to an earlier connection with the same number. Linux:
+        // PAWSActiveRejected. No echo at all is let pass, as there.
+        if acks
+            && let Some(ts) = seg.timestamp().filter(|ts| self.config.timestamps && ts.ecr != 0)
+            && SeqNum(ts.ecr).before(SeqNum(self.ts_val(self.syn_at)))
+        {
+            return Step::Drop(DropReason::Paws);
+        }
         if !seg.has(Flags::SYN) {
             return Step::Drop(DropReason::NoSyn);
         }
