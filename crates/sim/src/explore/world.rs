@@ -7,7 +7,7 @@ use super::property::{Exception, Kind, Violation};
 use super::scenario::{Ending, Number, Scenario};
 use linger_proto::{
     ConnectConfig, Event, FourTuple, Frame, Host, HostConfig, Instant, InterfaceConfig, InterfaceId,
-    ListenConfig, ListenerId, Secret, State, TraceEvent, Transmit,
+    ListenConfig, Secret, State, TraceEvent, Transmit,
 };
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::hash::Hash as _;
@@ -33,7 +33,7 @@ fn tuple(side: usize) -> FourTuple {
 }
 
 /// A change of state that a step brought about.
-pub type Edge = (State, State);
+pub(super) type Edge = (State, State);
 
 /// What a step did, for those who watch.
 #[derive(Clone, Default, Debug)]
@@ -53,7 +53,6 @@ pub(super) struct World {
     pub(super) scenario: Scenario,
     pub(super) hosts: [Host; 2],
     interfaces: [InterfaceId; 2],
-    listener: Option<ListenerId>,
     network: Network,
     /// Incarnations opened so far.
     pub(super) opened: usize,
@@ -88,13 +87,14 @@ impl World {
             host.set_tracing(true);
             host
         });
-        let listener =
-            if scenario.simultaneous { None } else { hosts[1].listen(end(1), ListenConfig::default()).ok() };
+        if !scenario.simultaneous {
+            // Its address and port are its own: nothing can stand against it.
+            let _listener = hosts[1].listen(end(1), ListenConfig::default());
+        }
         Self {
             now: BEGIN,
             hosts,
             interfaces,
-            listener,
             network: Network::default(),
             opened: 0,
             apps: Default::default(),
