@@ -8,6 +8,7 @@
 //! | `content.rs` | files of known content, and their sums |
 //! | `capture.rs` | what went over the wire, as the kernel saw it |
 //! | `stack.rs` | linger itself, inside the test, on a TUN in a namespace |
+//! | `probe.rs` | segments made by hand, and what a host says to them |
 //! | `gate.rs` | a device that holds frames back until told otherwise |
 //! | `kernel.rs` | the kernel's sockets and what it knows about them |
 //! | `service.rs` | the web service of `bin/axum_service.rs`, and how to ask it what it holds |
@@ -20,6 +21,7 @@ pub mod content;
 pub mod gate;
 pub mod kernel;
 pub mod namespace;
+pub mod probe;
 pub mod process;
 pub mod service;
 pub mod stack;

@@ -2,12 +2,13 @@
 //!
 //! `main` reads the arguments, `steps` says what each step is, `run` starts commands and counts tests, `setup`
 //! installs what the tests need, `tidy` measures the source, `conform` keeps the ledger of requirements, `gates` holds
-//! figures, `bench` measures linger and its peers.
+//! figures, `mutants` tries changes that tests must notice, `bench` measures linger and its peers.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod conform;
 mod gates;
+mod mutants;
 mod run;
 mod setup;
 mod steps;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         ["gates", "--take"] => return chore(gates::take),
         ["conform"] => return chore(conform::write),
         ["conform", "--check"] => STEPS.iter().filter(|step| step.name == "conform").collect(),
+        ["mutants", "--check"] => CHORES.iter().filter(|step| step.name == "mutants").collect(),
+        ["mutants", rest @ ..] => return mutate(rest),
         ["bench", rest @ ..] => return ExitCode::from(bench::bench(rest)),
         ["ci"] => STEPS.iter().collect(),
         ["ci", "--list"] => {
@@ -62,6 +65,21 @@ fn main() -> ExitCode {
 /// Does something that is no step.
 fn chore(run: fn(&Workspace) -> Result<(), String>) -> ExitCode {
     match Workspace::find().and_then(|workspace| run(&workspace)) {
+        Ok(()) => ExitCode::from(GREEN),
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::from(RED)
+        }
+    }
+}
+
+/// Tries mutants.
+fn mutate(words: &[&str]) -> ExitCode {
+    let Some(wish) = mutants::Wish::parse(words) else {
+        eprintln!("cargo xtask mutants [--check] [--minutes N] [FILE ...]");
+        return ExitCode::from(USAGE);
+    };
+    match Workspace::find().and_then(|workspace| mutants::run(&workspace, &wish)) {
         Ok(()) => ExitCode::from(GREEN),
         Err(reason) => {
             eprintln!("{reason}");
@@ -111,6 +129,7 @@ fn help() -> String {
          cargo xtask STEP             one step\n\
          cargo xtask gates --take     takes the figures of that step as they are now\n\
          cargo xtask conform          writes docs/conformance.md; --check, the step, only looks\n\
+         cargo xtask mutants [FILE]   tries changes to the code of the lifecycle, for hours; --minutes N, --check\n\
          cargo xtask bench [NAME]     linger and its peers on the same work; more with --help\n\n\
          steps:\n{}\nby name only:\n{}\n\
          exit status: 0 all green, 1 a step is red, 2 arguments not understood\n",

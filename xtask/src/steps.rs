@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask ci`, in their order: cheap ones first, so that a slip is told early.
 
 use crate::run::{Tally, Workspace};
-use crate::{conform, gates, setup, tidy};
+use crate::{conform, gates, mutants, setup, tidy};
 
 /// One step.
 pub(crate) struct Step {
@@ -33,12 +33,23 @@ pub(crate) const STEPS: &[Step] = &[
         about: "counts that must hold: instructions, allocations, octets",
         run: gates::run,
     },
+    Step {
+        name: "floods",
+        about: "a million spoofed SYNs, in a build that is fast enough for them",
+        run: floods,
+    },
     Step { name: "interop", about: "the release binary against the Linux kernel", run: interop },
 ];
 
-/// Steps that are run by name only: they need a tool that is neither in Debian nor in Rust's distribution.
-pub(crate) const CHORES: &[Step] =
-    &[Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny }];
+/// Steps that are run by name only: they need a tool that is neither in Debian nor in Rust's distribution, or hours.
+pub(crate) const CHORES: &[Step] = &[
+    Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny },
+    Step {
+        name: "mutants",
+        about: "docs/mutants.md covers the code as it is (--check)",
+        run: mutants::check,
+    },
+];
 
 fn fmt(workspace: &Workspace) -> Result<Option<Tally>, String> {
     workspace.cargo("fmt --all --check")?;
@@ -71,6 +82,11 @@ fn test(workspace: &Workspace) -> Result<Option<Tally>, String> {
 
 fn doctest(workspace: &Workspace) -> Result<Option<Tally>, String> {
     workspace.cargo_tests("test --locked --workspace --doc").map(Some)
+}
+
+/// In a debug build, as part of `test`, there are a tenth of them.
+fn floods(workspace: &Workspace) -> Result<Option<Tally>, String> {
+    workspace.cargo_tests("test --locked --release --package linger-proto --test syn_flood").map(Some)
 }
 
 fn deny(workspace: &Workspace) -> Result<Option<Tally>, String> {

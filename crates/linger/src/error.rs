@@ -1,7 +1,7 @@
 //! From the typed errors of the core to `io::Error`: the kind that a program for kernel sockets expects, with the
 //! typed error inside (`io::Error::get_ref` and a downcast give it back).
 
-use linger_proto::{CloseReason, ConnectError, ListenError, UdpError};
+use linger_proto::{AcceptError, CloseReason, ConnectError, ListenError, UdpError};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -80,11 +80,21 @@ pub(crate) fn connect(error: ConnectError) -> io::Error {
     io::Error::new(kind, error)
 }
 
+pub(crate) fn accept(error: AcceptError) -> io::Error {
+    let kind = match error {
+        AcceptError::Gone => ErrorKind::ConnectionAborted,
+        AcceptError::Limit => ErrorKind::QuotaExceeded,
+        _ => ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
 pub(crate) fn listen(error: ListenError) -> io::Error {
     let kind = match error {
         ListenError::AddrInUse => ErrorKind::AddrInUse,
         ListenError::NotLocal => ErrorKind::AddrNotAvailable,
         ListenError::TooManyLifetimes => ErrorKind::QuotaExceeded,
+        ListenError::AnyPort => ErrorKind::InvalidInput,
         _ => ErrorKind::Other,
     };
     io::Error::new(kind, error)

@@ -34,7 +34,7 @@
 //! | `driver` | the one future that moves frames between a host and its devices, and between shards |
 //! | `shared`, `waiting` | the lock, and who waits for what under it |
 //! | `shards` | several hosts, queues and drivers that are one stack |
-//! | `listener`, `stream`, `split`, `udp` | what an application holds |
+//! | `listener`, `incoming`, `stream`, `split`, `udp` | what an application holds |
 //! | `relay` | two streams joined, FIN and RST carried through |
 //! | `shutdown` | the orderly end of a whole stack |
 //! | `error`, `clock` | `io::Error`s, time |
@@ -46,6 +46,7 @@ mod clock;
 mod driver;
 pub mod embed;
 pub mod error;
+mod incoming;
 mod listener;
 mod net;
 mod relay;
@@ -63,10 +64,11 @@ pub use builder::NetBuilder;
 pub use clock::Clock;
 pub use driver::Driver;
 pub use error::StackEnded;
+pub use incoming::Incoming;
 pub use linger_device::{self as device, Capabilities, Device};
 pub use linger_proto::{
-    self as proto, CloseReason, ConnectConfig, Counters, HostConfig, InterfaceConfig, ListenConfig, Secret,
-    Snapshot, State, TcpConfig, TcpInfo, TraceEvent, Trouble,
+    self as proto, AcceptError, CloseReason, ConnectConfig, Counters, HostConfig, InterfaceConfig,
+    ListenConfig, Secret, Snapshot, State, TcpConfig, TcpInfo, TraceEvent, Trouble, WhenFull,
 };
 pub use listener::TcpListener;
 pub use net::Net;

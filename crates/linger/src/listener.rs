@@ -1,6 +1,7 @@
 //! [`TcpListener`].
 
 use crate::error;
+use crate::incoming::Incoming;
 use crate::shared::{Core, Handle};
 use crate::stream::TcpStream;
 use crate::waiting::{Queue, Turn, WaitQueue};
@@ -18,6 +19,8 @@ pub struct TcpListener {
     /// The same address on the other shards, where there are any.
     rest: Vec<Part>,
     local: SocketAddr,
+    /// It holds SYNs: they come out of `incoming`, and no connection comes out of `accept`.
+    holds: bool,
     /// Which shard is asked first.
     next: AtomicUsize,
     /// The places of `poll_accept`.
@@ -85,18 +88,23 @@ impl Drop for Part {
     }
 }
 
+/// The call that does not fit how the listener was made.
+fn wrong_way(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
 impl TcpListener {
     pub(crate) fn bind(shards: &[Handle], local: SocketAddr, config: &ListenConfig) -> io::Result<Self> {
         let [first, rest @ ..] = shards else { unreachable!("a stack has a shard") };
         let (first, local) = Part::bind(first, local, config.clone())?;
         // The first has chosen the port; parts that are there already stop listening when one fails.
         let rest = rest.iter().map(|handle| Part::bind(handle, local, config.clone()).map(|(part, _)| part));
-        Ok(Self::of(first, rest.collect::<io::Result<_>>()?, local))
+        Ok(Self::of(first, rest.collect::<io::Result<_>>()?, local, config.hold))
     }
 
-    fn of(first: Part, rest: Vec<Part>, local: SocketAddr) -> Self {
+    fn of(first: Part, rest: Vec<Part>, local: SocketAddr, holds: bool) -> Self {
         let turns = Turns { first: first.turn(), rest: rest.iter().map(Part::turn).collect() };
-        Self { first, rest, local, next: AtomicUsize::new(0), turns }
+        Self { first, rest, local, holds, next: AtomicUsize::new(0), turns }
     }
 
     /// One listener for each shard of the stack, shard zero first, that takes the connections of that shard alone: for a
@@ -105,17 +113,37 @@ impl TcpListener {
     /// connects there.
     #[must_use]
     pub fn into_shards(self) -> Vec<Self> {
-        let Self { first, rest, local, .. } = self;
-        [first].into_iter().chain(rest).map(|part| Self::of(part, Vec::new(), local)).collect()
+        let Self { first, rest, local, holds, .. } = self;
+        [first].into_iter().chain(rest).map(|part| Self::of(part, Vec::new(), local, holds)).collect()
     }
 
     /// Waits for the next connection. Several tasks may wait at once; a dropped future loses no connection.
     ///
     /// # Errors
-    /// `NotConnected` when the stack has ended.
+    /// `NotConnected` when the stack has ended; `InvalidInput` for a listener that holds SYNs.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let mut accepting = Accepting { listener: self, turns: self.new_turns() };
         poll_fn(|cx| self.poll_accept_in_turn(cx, &mut accepting.turns)).await
+    }
+
+    /// Waits for the next peer that asks for a connection, at a listener that holds SYNs
+    /// ([`ListenConfig::hold`](linger_proto::ListenConfig::hold)): the peer has not been answered yet. Several tasks may
+    /// wait at once; a dropped future loses nobody.
+    ///
+    /// # Errors
+    /// `NotConnected` when the stack has ended; `InvalidInput` for a listener that answers SYNs at once.
+    pub async fn incoming(&self) -> io::Result<Incoming> {
+        if !self.holds {
+            return Err(wrong_way("this listener does not hold SYNs: use accept"));
+        }
+        let mut accepting = Accepting { listener: self, turns: self.new_turns() };
+        poll_fn(|cx| {
+            self.poll_in_turn(cx, &mut accepting.turns, |part, core| {
+                let (id, tuple) = core.host.incoming(part.id)?;
+                Some(Incoming::new(&part.handle, id, tuple))
+            })
+        })
+        .await
     }
 
     /// The same for hand-written futures. Only the last task that polled is woken.
@@ -143,6 +171,23 @@ impl TcpListener {
         cx: &Context<'_>,
         turns: &mut Turns,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        if self.holds {
+            return Poll::Ready(Err(wrong_way("this listener holds SYNs: use incoming")));
+        }
+        self.poll_in_turn(cx, turns, |part, core| {
+            let id = core.host.accept(part.id)?;
+            let stream = TcpStream::adopt(&part.handle, core, id, self.local);
+            let peer = stream.peer_addr();
+            Some((stream, peer))
+        })
+    }
+
+    fn poll_in_turn<T>(
+        &self,
+        cx: &Context<'_>,
+        turns: &mut Turns,
+        take: impl Fn(&Part, &mut Core) -> Option<T>,
+    ) -> Poll<io::Result<T>> {
         let shards = 1 + self.rest.len();
         let start = if shards == 1 { 0 } else { self.next.load(Ordering::Relaxed) };
         for step in 0..shards {
@@ -151,7 +196,7 @@ impl TcpListener {
             let part = self.part(shard);
             let mut core = part.handle.lock();
             core.check_alive()?;
-            let Some(stream) = self.take(part, &mut core) else {
+            let Some(taken) = take(part, &mut core) else {
                 turn.wait(&mut core, cx);
                 continue;
             };
@@ -162,15 +207,9 @@ impl TcpListener {
                 self.next.store(shard + 1, Ordering::Relaxed);
                 self.give_up(turns);
             }
-            let peer = stream.peer_addr();
-            return Poll::Ready(Ok((stream, peer)));
+            return Poll::Ready(Ok(taken));
         }
         Poll::Pending
-    }
-
-    fn take(&self, part: &Part, core: &mut Core) -> Option<TcpStream> {
-        let id = core.host.accept(part.id)?;
-        Some(TcpStream::adopt(&part.handle, core, id, self.local))
     }
 
     /// Leaves every queue: whoever comes next there gets the turn.

@@ -30,14 +30,26 @@ pub struct TcpStream {
 
 impl TcpStream {
     pub(crate) async fn open(handle: &Handle, remote: SocketAddr, config: ConnectConfig) -> io::Result<Self> {
+        Self::admitted(handle, |core| {
+            let now = core.now();
+            let local = config.local.unwrap_or(remote);
+            let id = core.host.connect(now, remote, config).map_err(error::connect)?;
+            Ok((id, (local, remote)))
+        })
+        .await
+    }
+
+    /// Waits until the connection is established that `begin` makes, and names with its two addresses.
+    pub(crate) async fn admitted(
+        handle: &Handle,
+        begin: impl FnOnce(&mut Core) -> io::Result<(ConnectionId, (SocketAddr, SocketAddr))>,
+    ) -> io::Result<Self> {
         let mut hold = {
             let mut core = handle.lock();
             core.check_alive()?;
-            let now = core.now();
-            let local = config.local;
-            let id = core.host.connect(now, remote, config).map_err(error::connect)?;
+            let (id, addresses) = begin(&mut core)?;
             core.output_due();
-            let mut hold = Hold::new(handle, &mut core, id, (local.unwrap_or(remote), remote));
+            let mut hold = Hold::new(handle, &mut core, id, addresses);
             hold.on_drop = OnDrop::Abort;
             hold
         };
@@ -73,6 +85,12 @@ impl TcpStream {
     /// default: `TcpConfig::nodelay`).
     pub fn set_nodelay(&self, nodelay: bool) {
         self.hold.with(|stream, now| stream.set_nodelay(now, nodelay));
+    }
+
+    /// Changes the differentiated services code point, 0 to 63, of the packets that leave from now on (Linux: `IP_TOS`;
+    /// default: `TcpConfig::dscp`). Routers may reorder what leaves before and after a change.
+    pub fn set_dscp(&self, dscp: u8) {
+        self.hold.with(|stream, _| stream.set_dscp(dscp));
     }
 
     /// Names who holds this connection; `Net::snapshot` shows it for as long as anything of the connection is left.

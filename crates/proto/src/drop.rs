@@ -81,6 +81,10 @@ drop_reasons! {
     NotASyn => "not a SYN, in LISTEN",
     /// LISTEN: the queue of half-open connections is full.
     SynQueueFull => "SYN queue full",
+    /// LISTEN: the source has as many half-open connections as one may.
+    SynSourceFull => "too many half-open connections of one source",
+    /// A segment for a SYN that the application has not decided about.
+    HeldSyn => "SYN held for the application",
     /// LISTEN: the accept queue is full.
     AcceptQueueFull => "accept queue full",
     /// LISTEN: the host holds as many connections as it may.

@@ -14,6 +14,13 @@ pub struct ListenerId {
     pub(crate) generation: u32,
 }
 
+/// A SYN that a listener with `hold` waits with, from `incoming` until the application decides or it is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct IncomingId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
 /// A bound UDP address of this host.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct UdpId {

@@ -19,6 +19,9 @@ pub(crate) enum Purpose {
     EphemeralPort = 2,
     Demux = 4,
     IpIdentification = 5,
+    EvenCookies = 6,
+    OddCookies = 7,
+    Sources = 8,
 }
 
 impl Secret {
@@ -28,6 +31,7 @@ impl Secret {
     }
 
     /// A key of 16 octets for one purpose.
+    /// Ledger: [6056-8, 6528-3].
     fn key(&self, purpose: Purpose) -> [u8; 16] {
         let mut key = [0; 16];
         for (half, out) in key.chunks_exact_mut(8).enumerate() {

@@ -13,6 +13,7 @@
 //! | `relay.rs` | FIN and RST carried through a proxy |
 //! | `shards.rs` | a stack on two queues of a TUN, which the kernel steers as it likes |
 //! | `silence.rs` | peers that die without a word |
+//! | `table/` | segments made by hand to `linger serve` and to the kernel, state by state |
 //! | `ip.rs` | ICMP echo, UDP, fragments, path MTU |
 #![forbid(unsafe_code)]
 
@@ -27,6 +28,7 @@ mod serve;
 mod shards;
 mod silence;
 mod storm;
+mod table;
 mod upload;
 
 use interop::content::Folder;

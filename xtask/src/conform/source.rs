@@ -10,8 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const TAG: &str = "// requirement: ";
 /// How a tag begins that somebody meant as one.
 const TAG_MEANT: &str = "requirement:";
-/// What opens the tests at the end of a file.
-const TEST_MODULE: &str = "#[cfg(test)]\nmod ";
 const RFC_9293: &str = "RFC 9293 ";
 /// The numbered requirements of RFC 9293.
 const NUMBERED: [&str; 4] = ["MUST-", "SHLD-", "MAY-", "REC-"];
@@ -38,8 +36,7 @@ impl Found {
         }
         self.tags(path, text, catalogue);
         if ships(path) {
-            let code = text.split(TEST_MODULE).next().unwrap_or_default();
-            self.citations(path, code, catalogue);
+            self.citations(path, crate::tidy::code_of(text), catalogue);
         }
     }
 

@@ -77,6 +77,14 @@ fn tags_and_citations_of_what_is_not_in_the_catalogue_are_errors() {
 }
 
 #[test]
+fn code_below_the_mention_of_a_test_module_counts_and_the_module_at_the_end_does_not() {
+    let text =
+        "#[cfg(test)]\nmod tests;\n// 5961-4\nfn code() {}\n\n#[cfg(test)]\nmod more {\n// 5961-5\n}\n";
+    let (ledger, _) = ledger(ALL_OPEN, &[("crates/x/src/a.rs", text)]);
+    assert_eq!((ledger.rows[4].code.len(), ledger.rows[5].code.len()), (1, 0));
+}
+
+#[test]
 fn years_numbers_and_ids_of_other_papers_are_no_citations() {
     let text = "// since 2018-04-25, 1122-1 octets, CVE-2016-5696, ids 9293-ish and x-5961-4\nfn code() {}\n";
     let (ledger, problems) = ledger(ALL_OPEN, &[("crates/x/src/a.rs", text)]);

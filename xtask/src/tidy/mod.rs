@@ -137,6 +137,11 @@ pub(crate) fn rust_files(root: &Path) -> std::io::Result<Vec<(String, String)>> 
     Ok(tree.rust.into_iter().map(|source| (source.path, source.text)).collect())
 }
 
+/// A Rust file without the module of tests at its end.
+pub(crate) fn code_of(text: &str) -> &str {
+    source::code_of(text)
+}
+
 /// Everything but build output and hidden folders.
 fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {

@@ -21,12 +21,22 @@ pub(super) struct Function<'a> {
     pub(super) lines: usize,
 }
 
-/// What opens the test module at the end of a file.
+/// What opens a test module: the one at the end of a file, or the mention of one in a file of its own.
 const TEST_MODULE: &str = "#[cfg(test)]\nmod ";
+
+/// What stands before the test module at the end of a file.
+pub(super) fn code_of(text: &str) -> &str {
+    let opens = |at: &usize| {
+        let line = text.get(at + TEST_MODULE.len()..).and_then(|rest| rest.lines().next());
+        line.is_some_and(|line| line.ends_with('{'))
+    };
+    let at = text.match_indices(TEST_MODULE).map(|(at, _)| at).find(opens);
+    at.and_then(|at| text.get(..at)).unwrap_or(text)
+}
 
 impl Source {
     pub(super) fn new(path: String, text: String) -> Self {
-        let code = text.split(TEST_MODULE).next().unwrap_or_default();
+        let code = code_of(&text);
         let code_lines = if is_test_file(&path) { 0 } else { code.lines().count() };
         Self { path, text, code_lines }
     }

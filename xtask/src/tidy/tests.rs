@@ -42,6 +42,12 @@ fn test_module_and_test_file_do_not_count_towards_the_size() {
 }
 
 #[test]
+fn code_below_the_mention_of_a_test_module_is_looked_at() {
+    let text = format!("{}mod tests;\n\n{}", "#[cfg(test)]\n", function_of(71, ""));
+    assert_eq!(rules(&findings_in("crates/sim/src/a.rs", &text)), ["function-size"]);
+}
+
+#[test]
 fn function_of_71_lines_is_found_and_of_70_is_not() {
     for indent in ["", "    "] {
         assert_eq!(findings_in("crates/sim/src/a.rs", &function_of(70, indent)), []);

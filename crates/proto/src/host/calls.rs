@@ -27,13 +27,17 @@ impl Host {
     ///
     /// # Errors
     /// [`ListenError::AddrInUse`] when somebody listens there, [`ListenError::NotLocal`] when the address is not ours,
-    /// [`ListenError::TooManyLifetimes`] for a ninth distinct `msl`.
+    /// [`ListenError::TooManyLifetimes`] for a ninth distinct `msl`, [`ListenError::AnyPort`] for `any_port` with a port.
+    /// Ledger: RFC 9293 MUST-41, MUST-42, MUST-43 [9293-UC-OPEN-1, 9293-UC-OPEN-4].
     pub fn listen(&mut self, local: SocketAddr, config: ListenConfig) -> Result<ListenerId, ListenError> {
         if !local.ip().is_unspecified() && !self.interfaces.is_local(local.ip()) {
             return Err(ListenError::NotLocal);
         }
+        if config.any_port && local.port() != 0 {
+            return Err(ListenError::AnyPort);
+        }
         let mut local = local;
-        if local.port() == 0 {
+        if local.port() == 0 && !config.any_port {
             local.set_port(self.free_listening_port(local.ip()).ok_or(ListenError::AddrInUse)?);
         }
         let taken = self.ports_listening.get(&local.port()).is_some_and(|indices| {
@@ -64,6 +68,7 @@ impl Host {
     }
 
     /// Stops listening. Half-open connections are forgotten, connections that wait for `accept` are reset.
+    /// Ledger: [9293-UC-CLOSE-2, 9293-UC-ABORT-2].
     pub fn unlisten(&mut self, now: Instant, listener: ListenerId) {
         while let Some(id) = self.accept(listener) {
             if let Some(stream) = self.stream(id) {
@@ -98,6 +103,7 @@ impl Host {
     /// See [`ConnectError`]. `AddrInUse` for a chosen source that is in use towards `remote`, or in TIME-WAIT: a tuple
     /// of our own in TIME-WAIT may be opened again only with timestamps and after more than one second
     /// (Linux: `tcp_tw_reuse`).
+    /// Ledger: RFC 9293 MUST-43 [9293-UC-OPEN-2, 9293-UC-OPEN-3, 9293-UC-OPEN-4, 9293-UC-OPEN-5, 9293-UC-OPEN-7].
     pub fn connect(
         &mut self,
         now: Instant,
@@ -141,6 +147,7 @@ impl Host {
     }
 
     /// Makes a chosen tuple free for a connect, if it may be: SND.NXT of a TIME-WAIT that had to go for it.
+    /// Ledger: [9293-UC-OPEN-7, 6056-4].
     fn free_tuple(
         &mut self,
         now: Instant,
@@ -164,6 +171,7 @@ impl Host {
     }
 
     /// Interface, source address and port of a connect; port zero where none was chosen.
+    /// Ledger: RFC 9293 MUST-44, MUST-46, MUST-51 [9293-UC-OPEN-3].
     fn source_of(
         &mut self,
         remote: SocketAddr,
@@ -189,6 +197,7 @@ impl Host {
     }
 
     /// The application's hold on a connection; `None` when it has let go.
+    /// Ledger: [9293-UC-SEND-1, 9293-UC-RECV-1, 9293-UC-CLOSE-1, 9293-UC-ABORT-1].
     pub fn stream(&mut self, id: ConnectionId) -> Option<Stream<'_>> {
         let held = self.connection(id)?.holder().is_application();
         held.then(|| Stream::new(self, id))

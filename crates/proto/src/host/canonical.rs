@@ -3,7 +3,8 @@
 //! Times are written relative to the present, so that the same situation an hour later is the same. Left out are
 //! counters, statistics, handles, the places of things in tables, the pools of empty buffers, and the timing wheel, whose
 //! entries only wake the deadlines that are written. What counts days or hundreds is written as "enough" while it is far
-//! from its end: the age of TS.Recent, and the host's allowance of answers in TIME-WAIT.
+//! from its end: the age of TS.Recent, and the host's allowance of answers in TIME-WAIT. What only a flood brings about is
+//! not written at all: how many SYNs each source has open, and cookies.
 
 use super::Host;
 use crate::tcp::connection::{Connection, Phase};
@@ -158,7 +159,13 @@ fn write_opening(opening: &Opening, to: &mut Writer<'_, impl Hasher>) {
 }
 
 fn write_half_open(half_open: &HalfOpen, to: &mut Writer<'_, impl Hasher>) {
-    to.put((half_open.key.tuple(), half_open.scaled, half_open.retries, half_open.covers_time_wait));
+    to.put((
+        half_open.key.tuple(),
+        half_open.scaled,
+        half_open.retries,
+        half_open.covers_time_wait,
+        half_open.held,
+    ));
     write_agreed(&half_open.agreed, to);
     to.until(half_open.resend_at);
     to.until(half_open.challenge_at);

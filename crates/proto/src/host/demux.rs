@@ -189,8 +189,13 @@ impl Host {
         }
     }
 
-    /// The listener that takes a SYN for this address: one bound to it, else one bound to any.
+    /// The listener that takes a SYN for this address: one of its port, else one of any port.
     pub(super) fn listener_for(&self, local: IpAddr, port: u16) -> Option<u32> {
+        self.listener_at(local, port).or_else(|| self.listener_at(local, 0))
+    }
+
+    /// The listener of this port: one bound to the address, else one bound to any.
+    fn listener_at(&self, local: IpAddr, port: u16) -> Option<u32> {
         let candidates = self.ports_listening.get(&port)?;
         let any = |index: &u32| {
             self.listeners.get(*index).is_some_and(|listener| {

@@ -82,6 +82,7 @@ impl Host {
     }
 
     /// Any packet at all. What is left to do is a TCP segment: its ends, its place, and the frame that it lies in.
+    /// Ledger: RFC 9293 MUST-57, MUST-63 [1122-1, 1122-2].
     #[inline(never)]
     pub(super) fn handle_unusual(
         &mut self,
@@ -98,7 +99,10 @@ impl Host {
                 return Err(reason);
             }
         };
-        if !self.interfaces.is_local(packet.destination) {
+        let is_ours = self.interfaces.is_local(packet.destination)
+            || packet.protocol == PROTOCOL_TCP
+                && self.interfaces.takes_for_all(interface, packet.destination);
+        if !is_ours {
             return Err(DropReason::NotForUs);
         }
         if !self.interfaces.may_be_source(packet.source) || is_mapped(packet.source) {

@@ -6,6 +6,7 @@ use crate::wire::address::Address;
 use core::net::{IpAddr, SocketAddr};
 
 /// Addresses and ports of both ends.
+/// Ledger: RFC 9293 MUST-45.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Key {
     local: Address,

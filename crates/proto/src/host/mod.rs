@@ -4,7 +4,8 @@
 //! - `types`: settings, the name of a connection, events, counters
 //! - `input`: frames come in, are parsed, reassembled and handed on (B); `batch`: several at once
 //! - `segment`: a TCP segment meets the object that owns its tuple
-//! - `passive`: LISTEN and half-open connections; `time_wait`: the table's duties
+//! - `passive`: LISTEN and half-open connections; `cookies`: what has no room there; `hold`: SYNs that wait for a
+//!   decision; `time_wait`: the table's duties
 //! - `settle`: the one place that changes a connection's phase, and tells the application
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
 //! - `output`, `emit`: what leaves (D); `timeouts`: what is due
@@ -15,10 +16,12 @@
 mod batch;
 mod calls;
 mod canonical;
+mod cookies;
 mod datagrams;
 mod demux;
 mod emit;
 mod growth;
+mod hold;
 mod input;
 pub(crate) mod key;
 mod output;
@@ -50,9 +53,11 @@ use crate::table::wheel::Wheel;
 use crate::tcp::buffer::pool::Pools;
 use crate::tcp::connection::Connection;
 use crate::tcp::info::{State, TcpInfo};
+use crate::tcp::opening::cookie::Cookies;
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::opening::isn::Numbers;
 use crate::tcp::opening::listener::Listener;
+use crate::tcp::opening::sources::Sources;
 use crate::tcp::settings::Settings;
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::udp::UdpSockets;
@@ -70,6 +75,7 @@ pub struct Host {
     tcp_config: Arc<Settings>,
     secret: Secret,
     numbers: Numbers,
+    cookies: Cookies,
     ports: ports::Ports,
     // Between packets and transport.
     interfaces: Interfaces,
@@ -84,6 +90,7 @@ pub struct Host {
     shard: shards::Membership,
     connections: Slab<Connection>,
     half_open: Slab<HalfOpen>,
+    sources: Sources,
     time_wait_4: TimeWaitTable<Ipv4Addr>,
     time_wait_6: TimeWaitTable<Ipv6Addr>,
     time_wait_acks: RateLimit,
@@ -112,6 +119,7 @@ impl Host {
         Self {
             tcp_config: Arc::new(Settings::new(config.tcp.clone())),
             numbers: Numbers::new(&secret),
+            cookies: Cookies::new(&secret),
             ports: ports::Ports::new(&secret),
             interfaces: Interfaces::default(),
             reassembly: Reassembly::new(config.reassembly_max),
@@ -123,6 +131,7 @@ impl Host {
             shard: shards::Membership::default(),
             connections: Slab::new(),
             half_open: Slab::new(),
+            sources: Sources::new(&secret),
             time_wait_4: TimeWaitTable::new(),
             time_wait_6: TimeWaitTable::new(),
             time_wait_acks: RateLimit::new(1000, 1000),

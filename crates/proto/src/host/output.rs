@@ -134,6 +134,7 @@ impl Host {
     }
 
     /// The next segment of the connections that may have something to send.
+    /// Ledger: [1191-7].
     #[inline]
     fn transmit_text(&mut self, now: Instant, out: &mut Transmit) -> bool {
         while let Some(&index) = self.dirty.front() {

@@ -6,11 +6,13 @@ use super::segment::{charge, link_mss};
 use super::time_wait::Covered;
 use super::{Event, Host, HostConfig};
 use crate::tcp::arrives;
+use crate::tcp::config::WhenFull;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{HalfOpen, Step};
 use crate::tcp::opening::isn::TupleNumbers;
 use crate::tcp::opening::negotiate::Agreed;
+use crate::tcp::opening::sources::Source;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::settings::Settings;
@@ -25,6 +27,7 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Host {
     /// LISTEN. `hash`: that of the tuple. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
+    /// Ledger: RFC 9293 MUST-11 [4987-1, 4987-4].
     pub(super) fn listen_segment(
         &mut self,
         now: Instant,
@@ -32,58 +35,132 @@ impl Host {
         (key, hash): (&Key, u64),
         listener: u32,
         covered: Option<Covered>,
-        seg: &Segment,
+        seg: &mut Segment,
     ) -> Result<(), DropReason> {
         if seg.has(Flags::RST) {
             return Err(DropReason::NotASyn);
         }
         if seg.has(Flags::ACK) {
-            self.reply_reset(*key, interface, seg, State::Listen);
-            return Err(DropReason::NotASyn);
+            return self.listen_ack(now, interface, (key, hash), listener, seg);
         }
         if !seg.has(Flags::SYN) {
             return Err(DropReason::NotASyn);
         }
-        let half_open_max = usize::try_from(self.config.half_open_max).unwrap_or(0);
-        let link_mss = link_mss(&self.interfaces, key, interface);
-        let path_mss = self.path_mss(key, link_mss, now);
-        let Some(listening) = self.listeners.get_mut(listener) else { return Err(DropReason::NoConnection) };
+        let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
         if listening.accept_queue_full() {
+            self.resets_when_full(*key, interface, listener, seg, State::Listen);
             return Err(DropReason::AcceptQueueFull);
         }
-        if listening.syn_queue_full() || self.half_open.len() >= half_open_max {
-            return Err(DropReason::SynQueueFull);
+        let source = self.sources.of(key.addresses().1);
+        if let Some(reason) = self.bound_reached(listener, source) {
+            return self.syn_beyond_bound(now, interface, key, listener, covered.is_some(), reason, seg);
         }
-        listening.half_open += 1;
+        let link_mss = link_mss(&self.interfaces, key, interface);
+        let path_mss = self.path_mss(key, link_mss, now);
+        let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
         let config = &listening.config;
         let numbers = self.numbers.of(key);
         let after = covered.map(|covered| covered.snd_nxt);
         let iss = initial_sequence(&self.config, key, numbers, now, after);
         let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let scaled = config.window_scaling && seg.options.window_scale.is_some();
-        let (mark, syn_ack) = (config.mark, syn_ack(&agreed, scaled, config, link_mss, now));
-        let resend_at = HalfOpen::first_resend_at(now);
-        let (index, _) = self.half_open.insert_with(|| HalfOpen {
-            key: *key,
-            agreed,
-            listener,
-            interface,
-            scaled,
-            retries: 0,
-            resend_at,
-            since: now,
-            challenge_at: now,
-            covers_time_wait: covered.is_some(),
-        });
+        let held = listening.hold.is_some();
+        let mark = config.mark;
+        let syn_ack = (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now));
+        let index = self.insert_half_open(
+            (hash, covered),
+            HalfOpen {
+                key: *key,
+                agreed,
+                listener,
+                interface,
+                scaled,
+                retries: 0,
+                resend_at: listening.hold.map_or(HalfOpen::first_resend_at(now), |hold| now + hold),
+                since: now,
+                challenge_at: now,
+                covers_time_wait: covered.is_some(),
+                held,
+                source,
+            },
+        );
+        let before = if covered.is_some() { State::TimeWait } else { State::Listen };
+        self.trace_state(now, key, before, State::SynReceived);
+        match syn_ack {
+            Some(syn_ack) => self.reply_marked(*key, interface, mark, syn_ack, before),
+            None => self.announce_held(index),
+        }
+        Ok(())
+    }
+
+    /// Why the listener may not have one more half-open connection from this source, if it may not.
+    pub(super) fn bound_reached(&self, listener: u32, source: Source) -> Option<DropReason> {
+        let listening = self.listeners.get(listener)?;
+        let half_open_max = usize::try_from(self.config.half_open_max).unwrap_or(usize::MAX);
+        if listening.syn_queue_full() || self.half_open.len() >= half_open_max {
+            return Some(DropReason::SynQueueFull);
+        }
+        let most = listening.per_source_max(self.config.half_open_per_source_max);
+        (self.sources.count(source) >= most).then_some(DropReason::SynSourceFull)
+    }
+
+    /// A SYN for which there is no room: a cookie, unless it is to be held, reopens a TIME-WAIT (whose number the new one
+    /// must be above), or a laboratory chooses the numbers. Then it is as good as lost.
+    #[expect(clippy::too_many_arguments, reason = "the rest of one function")]
+    #[cold]
+    fn syn_beyond_bound(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        key: &Key,
+        listener: u32,
+        reopens: bool,
+        reason: DropReason,
+        seg: &Segment,
+    ) -> Result<(), DropReason> {
+        self.counters.half_open_source_full += u64::from(reason == DropReason::SynSourceFull);
+        let holds = self.listeners.get(listener).is_some_and(|listening| listening.hold.is_some());
+        if holds || reopens || self.config.initial_sequence.is_some() {
+            return Err(reason);
+        }
+        self.send_cookie(now, interface, key, listener, seg)
+    }
+
+    /// The accept queue is full. True: the listener says so by RST.
+    pub(super) fn resets_when_full(
+        &mut self,
+        key: Key,
+        interface: InterfaceId,
+        listener: u32,
+        seg: &Segment,
+        before: State,
+    ) -> bool {
+        let resets = self.listeners.get(listener).is_some_and(|l| l.when_full == WhenFull::Reset);
+        if resets {
+            self.reply_reset(key, interface, seg, before);
+        }
+        resets
+    }
+
+    /// One more half-open connection, over what the tuple has so far.
+    pub(super) fn insert_half_open(
+        &mut self,
+        (hash, covered): (u64, Option<Covered>),
+        half_open: HalfOpen,
+    ) -> u32 {
+        let (key, source, listener) = (half_open.key, half_open.source, half_open.listener);
+        let resend_at = half_open.resend_at;
+        let (index, _) = self.half_open.insert(half_open);
+        if let Some(listening) = self.listeners.get_mut(listener) {
+            listening.half_open += 1;
+        }
+        self.sources.enter(source);
         match covered {
-            Some(covered) => self.cover(key, hash, covered.found, index),
+            Some(covered) => self.cover(&key, hash, covered.found, index),
             None => self.own(hash, Found::HalfOpen(index)),
         }
         self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
-        let before = if covered.is_some() { State::TimeWait } else { State::Listen };
-        self.trace_state(now, key, before, State::SynReceived);
-        self.reply_marked(*key, interface, mark, syn_ack, before);
-        Ok(())
+        index
     }
 
     fn send_syn_ack(&mut self, now: Instant, index: u32) {
@@ -127,6 +204,10 @@ impl Host {
                 self.reply(key, interface, header, State::SynReceived);
                 Err(reason)
             }
+            Step::Refresh(reason) => {
+                half_open.refresh(seg);
+                Err(reason)
+            }
             Step::Forget => {
                 self.counters.resets_received += 1;
                 self.drop_half_open(now, index);
@@ -160,6 +241,10 @@ impl Host {
         };
         // The ACK is held back as if it were lost: the SYN-ACK is repeated, and so is the ACK.
         if listening.accept_queue_full() {
+            let (key, interface) = (half_open.key, half_open.interface);
+            if self.resets_when_full(key, interface, listener, seg, State::SynReceived) {
+                self.drop_half_open(now, index);
+            }
             return Err(DropReason::AcceptQueueFull);
         }
         if self.connections.len() >= most {
@@ -173,6 +258,7 @@ impl Host {
         });
         listening.accept_queue.push_back(ConnectionId { index: connection, generation });
         let covered = half_open.covers_time_wait.then_some(half_open.key);
+        self.sources.leave(half_open.source);
         self.half_open.discard(index);
         if let Some(key) = covered {
             self.remove_covered(&key);
@@ -189,7 +275,12 @@ impl Host {
     }
 
     /// The ACK of the handshake is a segment like any other to the new connection: it may carry text and FIN.
-    fn first_segment(&mut self, now: Instant, index: u32, seg: &mut Segment) -> Result<(), DropReason> {
+    pub(super) fn first_segment(
+        &mut self,
+        now: Instant,
+        index: u32,
+        seg: &mut Segment,
+    ) -> Result<(), DropReason> {
         let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) else {
             return Err(DropReason::NoConnection);
         };
@@ -209,11 +300,12 @@ impl Host {
     pub(super) fn drop_half_open(&mut self, now: Instant, index: u32) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let (key, listener, covers) = (half_open.key, half_open.listener, half_open.covers_time_wait);
+        self.sources.leave(half_open.source);
         self.half_open.discard(index);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open = listening.half_open.saturating_sub(1);
         }
-        let after = if covers && self.uncover(&key, index) {
+        let after = if covers && self.uncover(&key, Found::HalfOpen(index)) {
             State::TimeWait
         } else {
             self.disown(&key, Found::HalfOpen(index));
@@ -228,7 +320,10 @@ impl Host {
         if half_open.resend_at > now {
             return;
         }
-        if half_open.back_off(now) {
+        if half_open.held {
+            self.counters.held_expired += 1;
+            self.drop_half_open(now, index);
+        } else if half_open.back_off(now) {
             let resend_at = half_open.resend_at;
             self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
             self.counters.retransmits += 1;
@@ -261,7 +356,13 @@ pub(super) fn initial_sequence(
 }
 
 /// The answer to a SYN.
-fn syn_ack(agreed: &Agreed, scaled: bool, config: &Settings, link_mss: u16, now: Instant) -> Header {
+pub(super) fn syn_ack(
+    agreed: &Agreed,
+    scaled: bool,
+    config: &Settings,
+    link_mss: u16,
+    now: Instant,
+) -> Header {
     let ts_val = millis32(now).wrapping_add(agreed.ts_offset);
     Header {
         seq: agreed.iss,

@@ -11,6 +11,7 @@ const COUNTERS: usize = 64;
 
 /// Ephemeral ports by the double-hash algorithm (RFC 6056 §3.3.4): where the search begins depends on the secret and the
 /// destination, and moves on with each connect.
+/// Ledger: [6056-1, 6056-3, 6056-6, 6056-9, 5927-9].
 #[derive(Clone)]
 pub(super) struct Ports {
     offset: Sip24,
@@ -25,6 +26,7 @@ impl Ports {
 
 impl Host {
     /// A tuple that nobody owns, with a port of the ephemeral range, and its hash; `None` when all are taken.
+    /// Ledger: [6056-2, 6056-4, 6056-7].
     pub(super) fn ephemeral_port(
         &mut self,
         local: IpAddr,

@@ -68,6 +68,16 @@ impl Host {
         match &mut connection.phase {
             Phase::Over(_) => Err(DropReason::NoConnection),
             Phase::Opening(opening) => {
+                if opening.covers_time_wait {
+                    let key = connection.key;
+                    if let Some(outcome) = self.covered_segment(now, &key, seg) {
+                        return outcome;
+                    }
+                }
+                let Some(Connection { phase: Phase::Opening(opening), .. }) = self.connections.get_mut(index)
+                else {
+                    return Err(DropReason::NoConnection);
+                };
                 let step = opening.judge(seg);
                 self.opening_step(now, index, step, seg)
             }
@@ -82,6 +92,7 @@ impl Host {
     }
 
     /// Applies what the steps of `arrives/` decided.
+    /// Ledger: RFC 9293 MUST-58, MUST-59 [5681-21].
     fn synchronized_step(
         &mut self,
         now: Instant,
@@ -125,6 +136,7 @@ impl Host {
         }
     }
 
+    // Ledger: [5961-3, 5961-6, 5961-10, 5961-11].
     fn challenge(&mut self, now: Instant, index: u32, reason: DropReason) -> DropReason {
         if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index) {
             if !arrives::challenge_allowed(tcb, now) {
@@ -194,7 +206,9 @@ impl Host {
         let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
         let Phase::Opening(opening) = &mut connection.phase else { return };
         let syn = seg.has(Flags::SYN);
-        let mut tcb = Tcb::new(agreed, &opening.config, now, syn.then_some(opening.syn_at));
+        let passive = opening.passive;
+        let covered = opening.covers_time_wait.then_some(connection.key);
+        let mut tcb = Tcb::new(agreed, &opening.config, now, (syn || passive).then_some(opening.syn_at));
         tcb.send = opening.send.take();
         tcb.set_holder(opening.holder);
         tcb.nodelay = opening.nodelay;
@@ -203,7 +217,9 @@ impl Host {
             tcb.halves.on_close();
         }
         // SYN and ACK alone need an answer at once; the rest of the segment is what it is.
-        tcb.ack_now();
+        if !passive {
+            tcb.ack_now();
+        }
         let held = tcb.is_held();
         connection.phase = Phase::Synchronized(tcb);
         let Phase::Synchronized(tcb) = &mut connection.phase else { return };
@@ -218,7 +234,14 @@ impl Host {
         let flow = arrives::text_and_fin(tcb, &mut self.pools, now, seg);
         let charged = charge(tcb);
         self.recharge(0, charged);
-        self.counters.opened += 1;
+        if let Some(key) = covered {
+            self.remove_covered(&key);
+        }
+        if passive {
+            self.counters.accepted += 1;
+        } else {
+            self.counters.opened += 1;
+        }
         if held {
             self.events.push_back(super::Event::Connected(ConnectionId { index, generation }));
         }
@@ -227,6 +250,7 @@ impl Host {
 
     /// An ICMP error that quotes a segment of ours (RFC 5927: believed only for text in flight, and hard errors only
     /// while opening).
+    /// Ledger: RFC 9293 MUST-54, MUST-56 [5927-1, 5927-4, 8201-7].
     pub(super) fn icmp_for_tcp(
         &mut self,
         now: Instant,
@@ -274,6 +298,7 @@ impl Host {
     }
 
     /// The path takes only smaller packets: what is in flight is cut anew and sent again.
+    /// Ledger: [1191-1, 1191-6, 5927-8, 8201-4, 8201-5, 8201-6].
     fn lower_mss(&mut self, now: Instant, index: u32, key: &Key) {
         let Some(mtu) = self.path_mtu.get(key.remote(), now) else { return };
         if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get_mut(index)
@@ -316,6 +341,7 @@ const fn soft(error: IcmpError) -> Option<Trouble> {
 
 /// Octets of text our link takes. With the bound of the settings it is what our SYN names (RFC 9293 MUST-14, MUST-16,
 /// MUST-67).
+/// Ledger: RFC 9293 MUST-67, SHLD-5, MAY-3.
 #[inline]
 pub(super) fn link_mss(interfaces: &Interfaces, key: &Key, interface: InterfaceId) -> u16 {
     interfaces.config(interface).mtu.saturating_sub(headers(key.is_ipv6())).max(1)

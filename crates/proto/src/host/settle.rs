@@ -165,7 +165,10 @@ impl Host {
             return;
         }
         let key = connection.key;
-        self.disown(&key, Found::Connection(index));
+        let covers = matches!(&connection.phase, Phase::Opening(opening) if opening.covers_time_wait);
+        if !(covers && self.uncover(&key, Found::Connection(index))) {
+            self.disown(&key, Found::Connection(index));
+        }
         self.let_go(now, index, reason);
     }
 
@@ -175,7 +178,7 @@ impl Host {
         let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
         let id = ConnectionId { index, generation };
         let held = connection.holder().is_application();
-        let was_opening = matches!(connection.phase, Phase::Opening(_));
+        let was_opening = matches!(&connection.phase, Phase::Opening(opening) if !opening.passive);
         let charged = match &connection.phase {
             Phase::Synchronized(tcb) => charge(tcb),
             _ => 0,

@@ -97,6 +97,7 @@ impl Snapshot {
 
 impl Host {
     /// Everything the host holds now.
+    /// Ledger: [9293-UC-STATUS-1, 9293-UC-STATUS-2].
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let mut connections: Vec<ConnectionSnapshot> = self
             .connections

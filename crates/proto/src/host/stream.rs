@@ -32,6 +32,7 @@ impl<'h> Stream<'h> {
     ///
     /// # Errors
     /// [`ReadError::Blocked`] when nothing has arrived, [`ReadError::Ended`] when the connection broke.
+    /// Ledger: RFC 9293 MUST-12 [9293-UC-RECV-2, 9293-UC-RECV-3, 9293-UC-RECV-4, 9293-UC-RECV-6, 9293-UC-RECV-7].
     pub fn read(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if buffer.is_empty() {
             return Ok(0);
@@ -88,6 +89,7 @@ impl<'h> Stream<'h> {
     ///
     /// # Errors
     /// [`WriteError::Blocked`] when nothing fits, [`WriteError::Closed`] after `shutdown`, [`WriteError::Ended`].
+    /// Ledger: [9293-UC-SEND-3, 9293-UC-SEND-4, 9293-UC-SEND-5, 9293-UC-SEND-6, 9293-UC-SEND-7].
     pub fn write(&mut self, _now: Instant, text: &[u8]) -> Result<usize, WriteError> {
         self.put(text.len(), |send, fits, free| send.write(text.get(..fits).unwrap_or_default(), free))
     }
@@ -151,6 +153,7 @@ impl<'h> Stream<'h> {
     ///
     /// # Errors
     /// [`WriteError::Ended`] when the connection has broken.
+    /// Ledger: [9293-UC-CLOSE-4, 9293-UC-CLOSE-5, 9293-UC-CLOSE-6, 9293-UC-CLOSE-7, 9293-UC-CLOSE-8].
     pub fn shutdown(&mut self, now: Instant) -> Result<(), WriteError> {
         let index = self.id.index;
         let Some(connection) = self.host.connections.get_mut(index) else {
@@ -173,11 +176,13 @@ impl<'h> Stream<'h> {
     /// Lets go in order: FIN after what was written; RST when received text was never read. What remains of the
     /// connection is an orphan with a bounded life; `Event::Closed` still tells how it ended, unless it had ended
     /// before.
+    /// Ledger: RFC 9293 MAY-1 [9293-UC-CLOSE-3].
     pub fn close(self, now: Instant) {
         self.host.orphan(now, self.id.index);
     }
 
     /// Lets go at once: RST, nothing delivered any more.
+    /// Ledger: [9293-UC-ABORT-3, 9293-UC-ABORT-4, 9293-UC-ABORT-5].
     pub fn abort(self, now: Instant) {
         let index = self.id.index;
         let Some(connection) = self.host.connections.get_mut(index) else { return };
@@ -203,8 +208,8 @@ impl<'h> Stream<'h> {
     }
 
     /// Changes the differentiated services code point of the packets that leave from now on (RFC 9293 SHLD-21). Routers may
-    /// then reorder what leaves before and after: a connection that can do without a change is better off (RFC 9293
-    /// SHLD-23).
+    /// then reorder what leaves before and after: a connection that can do without a change is better off
+    /// (RFC 9293 SHLD-23).
     pub fn set_dscp(&mut self, dscp: u8) {
         let Some(connection) = self.host.connections.get_mut(self.id.index) else { return };
         match &mut connection.phase {

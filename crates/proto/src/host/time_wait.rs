@@ -6,6 +6,7 @@
 use super::Host;
 use super::demux::Found;
 use super::key::Key;
+use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::{SeqNum, octets};
@@ -152,6 +153,7 @@ impl Host {
         }
     }
 
+    // Ledger: [9293-TO-3].
     fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
             self.time_wait_ended(now, Found::TimeWait4(index), &record);
@@ -186,10 +188,20 @@ impl Host {
             return self.trace_state(now, &key, State::TimeWait, State::Closed);
         }
         self.covered.remove(&key);
-        if let Some(Found::HalfOpen(index)) = self.find(&key)
-            && let Some(half_open) = self.half_open.get_mut(index)
-        {
-            half_open.covers_time_wait = false;
+        match self.find(&key) {
+            Some(Found::HalfOpen(index)) => {
+                if let Some(half_open) = self.half_open.get_mut(index) {
+                    half_open.covers_time_wait = false;
+                }
+            }
+            Some(Found::Connection(index)) => {
+                if let Some(Connection { phase: Phase::Opening(opening), .. }) =
+                    self.connections.get_mut(index)
+                {
+                    opening.covers_time_wait = false;
+                }
+            }
+            _ => {}
         }
     }
 
@@ -336,8 +348,8 @@ impl Host {
         self.covered.insert(*key, found.pack());
     }
 
-    /// The half-open connection is gone: back to TIME-WAIT for the time that is left. False when that ran out.
-    pub(super) fn uncover(&mut self, key: &Key, half_open: u32) -> bool {
+    /// What covered it is gone: back to TIME-WAIT for the time that is left. False when that ran out.
+    pub(super) fn uncover(&mut self, key: &Key, from: Found) -> bool {
         let Some(packed) = self.covered.remove(key) else { return false };
         let found = Found::unpack(packed);
         match found {
@@ -346,7 +358,7 @@ impl Host {
             _ => return false,
         }
         let hash = self.demux.hash(key);
-        self.hand_over(hash, Found::HalfOpen(half_open), found);
+        self.hand_over(hash, from, found);
         self.counters.uncovered += 1;
         true
     }

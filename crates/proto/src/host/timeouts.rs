@@ -26,6 +26,7 @@ impl Host {
         }
     }
 
+    // Ledger: [9293-TO-1].
     fn connection_timeout(&mut self, now: Instant, index: u32, at: Instant) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         if !connection.armed.take(at) {
@@ -64,6 +65,7 @@ impl Host {
     }
 
     /// Something is wrong with a connection that goes on: noted, and told when it is news (RFC 9293 MUST-47).
+    /// Ledger: [1122-8].
     pub(super) fn trouble(&mut self, index: u32, trouble: Trouble) {
         let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
         let (news, wanted) = match &mut connection.phase {

@@ -23,6 +23,10 @@ pub struct HostConfig {
     pub connections_max: u32,
     /// Most half-open connections at once over all listeners. Default 65,536.
     pub half_open_max: u32,
+    /// Most half-open connections at once of one source: an IPv4 address, or an IPv6 network of 64 bits; at a listener
+    /// that holds SYNs half of its backlog, if that is less. Beyond it SYNs are answered by cookies, or dropped where
+    /// they are held. Default 1024.
+    pub half_open_per_source_max: u16,
     /// Most TIME-WAITs at once; past it the oldest goes. Default 16 million (Linux: `tcp_max_tw_buckets`).
     pub time_wait_max: u32,
     /// Most connections that nobody holds any more; past it the newest is reset. Default 65,536
@@ -44,6 +48,7 @@ impl Default for HostConfig {
             ephemeral_ports: 32768..=60999,
             connections_max: 4_000_000,
             half_open_max: 65_536,
+            half_open_per_source_max: 1024,
             time_wait_max: 16_000_000,
             orphans_max: 65_536,
             reassembly_max: 4 << 20,
@@ -60,6 +65,10 @@ pub struct InterfaceConfig {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Whether destinations outside every prefix leave through here. Default true.
     pub default_route: bool,
+    /// Take TCP segments for every unicast address, not only for ours: a listener at the unspecified address then
+    /// accepts connections to any destination, under the address that the peer called (transparent proxies). Everything
+    /// but TCP is still only for our own addresses. Default false.
+    pub any_address: bool,
     /// Largest IP packet, octets. Default 1500.
     pub mtu: u16,
     /// The device completes partial transport checksums.
@@ -73,6 +82,7 @@ impl Default for InterfaceConfig {
         Self {
             addresses: Vec::new(),
             default_route: true,
+            any_address: false,
             mtu: 1500,
             checksum_offload: false,
             segmentation_offload: false,
@@ -101,9 +111,9 @@ impl FourTuple {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A connection waits for `accept`.
+    /// A connection waits for `accept`; where SYNs are held, one for `incoming`.
     Incoming(ListenerId),
-    /// A connect succeeded.
+    /// A connect succeeded, or a connection is established whose held SYN was admitted.
     Connected(ConnectionId),
     /// There is text to read, or the end of it.
     Readable(ConnectionId),
@@ -163,6 +173,18 @@ pub struct Counters {
     pub orphans_refused: u64,
     /// Half-open connections that expired.
     pub half_open_expired: u64,
+    /// Held SYNs that the application did not decide about in time.
+    pub held_expired: u64,
+    /// SYNs beyond what one source may have half-open.
+    pub half_open_source_full: u64,
+    /// SYNs answered by a cookie, because a bound on half-open connections was reached.
+    pub syn_cookies_sent: u64,
+    /// Those of them whose peer offered no timestamps: only its MSS is kept, window scaling and SACK are lost.
+    pub syn_cookies_plain: u64,
+    /// ACKs that were recognised as those of cookies.
+    pub syn_cookies_accepted: u64,
+    /// ACKs that were not, while cookies were being accepted: answered with RST.
+    pub syn_cookies_failed: u64,
     /// Control segments (ACK, RST, SYN-ACK) that did not fit into the queue of those waiting to leave.
     pub replies_dropped: u64,
     /// Frames handed over to another host of the group (see `Host::join`), which owns what they are for, or may.
@@ -197,6 +219,12 @@ impl Counters {
             orphans_timed_out,
             orphans_refused,
             half_open_expired,
+            held_expired,
+            half_open_source_full,
+            syn_cookies_sent,
+            syn_cookies_plain,
+            syn_cookies_accepted,
+            syn_cookies_failed,
             replies_dropped,
             handed_over,
             taken_over,
@@ -222,6 +250,12 @@ impl Counters {
         self.orphans_timed_out += orphans_timed_out;
         self.orphans_refused += orphans_refused;
         self.half_open_expired += half_open_expired;
+        self.held_expired += held_expired;
+        self.half_open_source_full += half_open_source_full;
+        self.syn_cookies_sent += syn_cookies_sent;
+        self.syn_cookies_plain += syn_cookies_plain;
+        self.syn_cookies_accepted += syn_cookies_accepted;
+        self.syn_cookies_failed += syn_cookies_failed;
         self.replies_dropped += replies_dropped;
         self.handed_over += handed_over;
         self.taken_over += taken_over;

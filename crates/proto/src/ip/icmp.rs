@@ -123,6 +123,7 @@ impl Icmp {
         if packet.source.is_ipv6() && is_for_neighbours(view.kind()) {
             return Ok(IcmpOutcome::Nothing);
         }
+        // Ledger: RFC 9293 MUST-55 [5927-5, 6633-1, 6633-4, 6633-5].
         let error = match IcmpRepr::parse(&view, packet.source)? {
             IcmpRepr::EchoRequest { .. } if !echo => return Err(DropReason::IcmpUnknown),
             IcmpRepr::EchoRequest { .. } if !may_answer(packet.source, packet.destination, interfaces) => {
@@ -139,6 +140,7 @@ impl Icmp {
             }
             IcmpRepr::EchoReply { .. } => return Err(DropReason::IcmpUnknown), // this host asks nobody
             IcmpRepr::Unreachable(reason) => IcmpError::Unreachable { hard: reason.is_hard() },
+            // Ledger: [1191-1, 8201-2].
             IcmpRepr::PacketTooBig { mtu } => {
                 IcmpError::PacketTooBig { mtu: u16::try_from(mtu).unwrap_or(u16::MAX) }
             }
@@ -274,6 +276,7 @@ impl<'a> Back<'a> {
 }
 
 /// What an error about the quoted packet means.
+/// Ledger: RFC 9293 MUST-54.
 fn outcome(error: IcmpError, quote: &Quote, interfaces: &Interfaces) -> Result<IcmpOutcome, DropReason> {
     if !interfaces.is_local(quote.source) {
         return Err(DropReason::IcmpUnrelated);
@@ -292,6 +295,7 @@ fn outcome(error: IcmpError, quote: &Quote, interfaces: &Interfaces) -> Result<I
 }
 
 /// The next usual size below that of a packet that did not fit (RFC 1191 §5).
+/// Ledger: [1191-2].
 fn plateau_below(length: u16) -> u16 {
     PLATEAUS.into_iter().find(|plateau| *plateau < length).unwrap_or(68)
 }

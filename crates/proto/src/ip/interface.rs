@@ -77,6 +77,16 @@ impl Interfaces {
         }
     }
 
+    /// Whether this interface takes segments for an address that is not ours: it is set to, and one host may have it.
+    pub(crate) fn takes_for_all(&self, id: InterfaceId, address: IpAddr) -> bool {
+        let one_host = !address.is_unspecified()
+            && !address.is_multicast()
+            && !address.is_loopback()
+            && !self.is_broadcast(address)
+            && address.to_canonical() == address;
+        self.config(id).any_address && one_host
+    }
+
     /// Whether a packet from another host may come from here: not from an address of ours, nor from the broadcast
     /// address of one of our networks (RFC 1122 §3.2.1.3). What no source may be is refused by `wire::ip::parse`.
     #[inline]

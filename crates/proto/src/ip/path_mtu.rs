@@ -9,6 +9,7 @@ use core::time::Duration;
 const DESTINATIONS_MAX: usize = 1024;
 
 /// How long an entry holds before the larger size is tried again (RFC 1191 §6.3, RFC 8201 §4).
+// Ledger: [1191-5, 8201-3].
 const AGE_MAX: Duration = Duration::from_secs(600);
 
 /// No path of IPv6 carries less (RFC 8200 §5).
@@ -44,6 +45,7 @@ impl PathMtu {
 
     /// Takes note that the path to `destination` carries only `mtu` octets. True when that is news: smaller than what
     /// was known. The caller has checked that the report quotes a packet in flight (RFC 5927 §7).
+    /// Ledger: [1191-3, 1191-4, 8201-2, 8201-3, 5927-6, 5927-7].
     pub(crate) fn lower(&mut self, destination: IpAddr, mtu: u16, now: Instant) -> bool {
         // RFC 8201 §4 [8201-1]: no router of IPv6 says that truthfully.
         if destination.is_ipv6() && mtu < MTU_MIN_V6 {

@@ -9,6 +9,7 @@ pub struct TcpConfig {
     /// Maximum segment lifetime; TIME-WAIT lasts twice this. Default 30 s, so that TIME-WAIT holds 60 s as on Linux
     /// (`TCP_TIMEWAIT_LEN`); zero is "without TIME-WAIT".
     /// Deviation, RFC 9293 §3.4.2: the nominal MSL is two minutes; no deployed stack waits that long.
+    // Ledger: RFC 9293 MUST-13 [1337-5].
     pub msl: Duration,
     /// Largest amount of received text held for the application, and so the largest window. Octets; default 4 MiB
     /// (Linux: `tcp_rmem[2]`).
@@ -35,8 +36,10 @@ pub struct TcpConfig {
     pub syn_timeout: Duration,
     /// How long sent text may stay unacknowledged before the connection is given up: the user timeout of RFC 9293
     /// §3.10, R2 of §3.8.3. Default 15 min (Linux: `tcp_retries2`, `TCP_USER_TIMEOUT`).
+    // Ledger: [5482-4].
     pub user_timeout: Duration,
     /// Probe an idle peer. Default none (RFC 9293 MUST-25; Linux: `SO_KEEPALIVE`).
+    // Ledger: RFC 9293 MUST-24, MUST-27.
     pub keepalive: Option<KeepAlive>,
     /// How long FIN-WAIT-2 lasts when nobody holds the stream any more. Default 60 s (Linux: `tcp_fin_timeout`).
     pub fin_wait_2_timeout: Duration,
@@ -111,7 +114,7 @@ impl TcpConfig {
 }
 
 /// How to listen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ListenConfig {
     /// Settings of the connections accepted here; the host's when `None`.
@@ -119,9 +122,71 @@ pub struct ListenConfig {
     /// Connections that may wait for `accept`, counted as Linux counts `listen(2)`'s backlog: one more than this is
     /// let in. Default 4096 (`somaxconn`) when `None`.
     pub backlog: Option<u32>,
+    /// What to do with who comes while the accept queue is full. Default [`WhenFull::Drop`].
+    pub when_full: WhenFull,
+    /// Hold each SYN, unanswered, until the application decides: [`Host::incoming`](crate::Host::incoming) hands it out,
+    /// `admit`, `refuse` or `ignore` ends the wait. Held SYNs count as half-open connections. Such a listener answers
+    /// no SYN by itself and so uses no cookies: beyond a bound SYNs are dropped. Default false.
+    pub hold: bool,
+    /// How long a SYN is held; then it is forgotten without a word. Default 20 s.
+    pub hold_timeout: Duration,
+    /// Take SYNs for every port on which nobody else listens at this address. The port of the address must be zero.
+    /// Default false.
+    pub any_port: bool,
+}
+
+/// What becomes of a SYN, or of the handshake's last ACK, that finds the accept queue full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WhenFull {
+    /// It is dropped as if it had been lost: the peer tries again, and gets in when there is room.
+    #[default]
+    Drop,
+    /// It is answered with RST (Linux: `tcp_abort_on_overflow`).
+    Reset,
+}
+
+impl Default for ListenConfig {
+    fn default() -> Self {
+        Self {
+            tcp: None,
+            backlog: None,
+            when_full: WhenFull::Drop,
+            hold: false,
+            hold_timeout: Duration::from_secs(20),
+            any_port: false,
+        }
+    }
 }
 
 impl ListenConfig {
+    /// Sets [`ListenConfig::when_full`].
+    #[must_use]
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Sets [`ListenConfig::hold`].
+    #[must_use]
+    pub fn hold(mut self, hold: bool) -> Self {
+        self.hold = hold;
+        self
+    }
+
+    /// Sets [`ListenConfig::hold_timeout`].
+    #[must_use]
+    pub fn hold_timeout(mut self, hold_timeout: Duration) -> Self {
+        self.hold_timeout = hold_timeout;
+        self
+    }
+
+    /// Sets [`ListenConfig::any_port`].
+    #[must_use]
+    pub fn any_port(mut self, any_port: bool) -> Self {
+        self.any_port = any_port;
+        self
+    }
+
     /// Sets [`ListenConfig::backlog`].
     #[must_use]
     pub fn backlog(mut self, backlog: u32) -> Self {

@@ -36,6 +36,21 @@ pub enum ListenError {
     /// Eight different lifetimes of TIME-WAIT are in use already.
     #[error("too many different MSL values on one host (at most eight)")]
     TooManyLifetimes,
+    /// Any port was asked for, and one.
+    #[error("a listener for any port names none")]
+    AnyPort,
+}
+
+/// Why a held SYN could not be accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The peer has taken its SYN back, or it was held longer than `hold_timeout`, or its listener is gone.
+    #[error("the peer that asked for this connection is gone")]
+    Gone,
+    /// The host holds as many connections as it may. The SYN is still held.
+    #[error("the bound on connections is reached")]
+    Limit,
 }
 
 /// Why nothing can be read.

@@ -259,7 +259,13 @@ impl Tcb {
         if beyond < hidden { self.snd.nxt } else { self.snd.una + self.snd.wnd.saturating_sub(1) }
     }
 
+    /// A number that only the two ends may know, if it was ever sent: it is added to our timestamps.
+    pub(crate) fn private_number(&self) -> u32 {
+        self.timestamps.offset
+    }
+
     /// Our clock as the peer sees it.
+    /// Ledger: [7323-25].
     pub(crate) fn ts_val(&self, now: Instant) -> u32 {
         millis32(now).wrapping_add(if self.uses_timestamps { self.timestamps.offset } else { 0 })
     }

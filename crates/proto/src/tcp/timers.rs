@@ -83,6 +83,7 @@ impl Timers {
     }
 
     /// Starts the retransmission or persist timer unless it runs for the same purpose already.
+    /// Ledger: [6298-10].
     pub(crate) fn start(&mut self, waiting: Waiting, now: Instant, after: Span) {
         if self.waiting != waiting {
             if self.waiting == Waiting::No || self.silent_since_ms.is_none() {
@@ -162,6 +163,7 @@ pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
 }
 
 /// The user timeout bounds how long the peer may leave text unacknowledged (RFC 9293 MUST-20, MUST-21).
+/// Ledger: RFC 9293 SHLD-11, SHLD-17.
 pub(crate) fn give_up_at(tcb: &Tcb, now: Instant) -> Instant {
     match (tcb.timers.waiting, tcb.timers.silent_since_ms) {
         (Waiting::No, _) | (_, None) => Instant::FAR_FUTURE,
@@ -169,6 +171,7 @@ pub(crate) fn give_up_at(tcb: &Tcb, now: Instant) -> Instant {
     }
 }
 
+// Ledger: RFC 9293 MUST-19 [9293-TO-2, 6298-9, 6298-13, 6298-14, 6298-15, 5681-9].
 fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) {
     // A closed window is not a loss: the peer answers, and the connection stays (RFC 9293 MUST-37).
     if tcb.snd.wnd == 0 || tcb.timers.waiting == Waiting::Window {
@@ -193,6 +196,7 @@ fn retransmission_or_persist(tcb: &mut Tcb, now: Instant) {
 }
 
 /// RFC 9293 §3.8.4: probes an idle peer, and gives up when none of them is answered.
+/// Ledger: RFC 9293 MUST-26, MUST-29, SHLD-12, MAY-5.
 fn keepalive(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
     let Some(config) = tcb.config.keepalive else {
         tcb.timers.idle_at = Instant::FAR_FUTURE;
@@ -222,6 +226,7 @@ pub(crate) fn peer_was_heard(tcb: &mut Tcb, now: Instant) {
 }
 
 /// New text was acknowledged: what is left in flight gets a whole timeout (RFC 6298 §5.2, §5.3), if `restart`.
+/// Ledger: [6298-11, 6298-12].
 #[inline]
 pub(crate) fn progress(tcb: &mut Tcb, now: Instant, restart: bool) {
     // Otherwise the doubling lasts until there is a sample (Karn's algorithm, RFC 6298 §5 [6298-18]).

@@ -96,6 +96,7 @@ impl Sum {
 
 /// Whether the checksum in `segment` is right: one of the sum over everything, itself included (RFC 9293 MUST-3). The
 /// ones in front of an IPv4 address are the zero of this arithmetic.
+/// Ledger: RFC 9293 MUST-3.
 #[inline]
 #[must_use]
 pub fn fits(source: Address, destination: Address, protocol: u8, segment: &[u8]) -> bool {

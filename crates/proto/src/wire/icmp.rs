@@ -187,6 +187,7 @@ impl Unreachable {
 
     /// Whether trying again is pointless: it ends a connection that is not yet established (RFC 1122 §4.2.3.9,
     /// RFC 5461 §2.1 for ICMPv6). What a filter forbids counts as such, as it does in Linux.
+    /// Ledger: RFC 9293 SHLD-26 [1122-3].
     pub const fn is_hard(self) -> bool {
         matches!(
             self,

@@ -128,6 +128,7 @@ fn parse_or_refuse(bytes: &[u8]) -> Result<IpPacket, Refusal> {
     }
 }
 
+// Ledger: RFC 9293 MUST-63 [1122-1, 1122-7].
 fn parse_v4(bytes: &[u8]) -> Result<IpPacket, DropReason> {
     let Some((fixed, _)) = bytes.split_first_chunk::<IPV4_HEADER_LEN>() else {
         return Err(DropReason::IpTruncated);
@@ -174,6 +175,7 @@ fn parse_v4(bytes: &[u8]) -> Result<IpPacket, DropReason> {
 
 /// Walks over IPv4 options. All are skipped but source routes, whose packets are dropped: a host that obeys them
 /// lends its address to others (RFC 6274 §3.13.2.3).
+/// Ledger: RFC 9293 MUST-50, MUST-53.
 fn check_options(mut options: &[u8]) -> Result<(), DropReason> {
     const END: u8 = 0;
     const NO_OPERATION: u8 = 1;
@@ -196,6 +198,7 @@ fn check_options(mut options: &[u8]) -> Result<(), DropReason> {
     Ok(())
 }
 
+// Ledger: [1122-1].
 fn parse_v6(bytes: &[u8]) -> Result<IpPacket, Refusal> {
     let (Some((fixed, _)), Some((source, destination))) =
         (bytes.split_first_chunk::<8>(), addresses_v6(bytes))

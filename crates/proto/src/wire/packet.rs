@@ -145,6 +145,7 @@ fn write_v6(ends: Ends, length: u32, out: &mut HeaderBytes) -> Sum {
 }
 
 /// Writes the TCP header of a segment of `length` octets with these words between addresses of this sum.
+/// Ledger: RFC 9293 MUST-2.
 #[inline(always)]
 fn write_tcp(
     addresses: Sum,

@@ -230,6 +230,7 @@ fn words<const N: usize>(octets: &[u8]) -> Option<&[[u8; 4]; N]> {
 }
 
 /// Any options at all; out of the way of the usual ones.
+/// Ledger: RFC 9293 MUST-4, MUST-5, MUST-6, MUST-64 [5482-3].
 #[inline(never)]
 fn parse_options(mut rest: &[u8], options: &mut Options) -> Result<(), DropReason> {
     while let Some((&kind, after)) = rest.split_first() {
@@ -252,6 +253,7 @@ fn parse_options(mut rest: &[u8], options: &mut Options) -> Result<(), DropReaso
     Ok(())
 }
 
+// Ledger: RFC 9293 MUST-7 [7323-4].
 fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), DropReason> {
     match (kind, body) {
         (2, &[a, b]) => options.mss = Some(u16::from_be_bytes([a, b])),
@@ -310,6 +312,7 @@ impl Options {
     }
 
     /// The options as they stand on the wire, in words of 32 bits: at most 14.
+    // Ledger: RFC 9293 MUST-4, MUST-68, MUST-69.
     pub(super) fn words(&self) -> ArrayVec<u32, 14> {
         let mut words = ArrayVec::new();
         if let Some(mss) = self.mss {

@@ -12,16 +12,27 @@ type Start = fn(&mut Rig) -> Peer;
 
 fn queues() -> Vec<Case> {
     vec![
-        when("LISTEN: SYN queue full", DropReason::SynQueueFull, None, |rig| {
-            *rig = Rig::with(HostConfig::default(), ListenConfig::default().backlog(4));
-            for port in 4000..4004 {
+        when("LISTEN that holds: SYN queue full", DropReason::SynQueueFull, None, |rig| {
+            *rig = Rig::with(HostConfig::default(), ListenConfig::default().backlog(1).hold(true));
+            Peer::knock(rig, V4, 4000, true);
+            Peer::new(V4, 4004, true).syn()
+        }),
+        when("LISTEN that holds: too many of one source", DropReason::SynSourceFull, None, |rig| {
+            *rig = Rig::with(HostConfig::default(), ListenConfig::default().backlog(4).hold(true));
+            for port in 4000..4002 {
                 Peer::knock(rig, V4, port, true);
             }
             Peer::new(V4, 4004, true).syn()
         }),
+        when("LISTEN that holds: the SYN again", DropReason::HeldSyn, None, |rig| {
+            *rig = Rig::with(HostConfig::default(), ListenConfig::default().hold(true));
+            let peer = Peer::new(V4, 4004, true);
+            rig.hand(peer.syn());
+            peer.syn()
+        }),
         when("LISTEN: half-open bound of the host reached", DropReason::SynQueueFull, None, |rig| {
             let config = HostConfig { half_open_max: 2, ..HostConfig::default() };
-            *rig = Rig::with(config, ListenConfig::default());
+            *rig = Rig::with(config, ListenConfig::default().hold(true));
             Peer::knock(rig, V4, 4000, true);
             Peer::knock(rig, Family::V6, 4001, true);
             Peer::new(V4, 4002, true).syn()

@@ -249,7 +249,7 @@ impl World {
             Action::Write(side) => self.call(side, |app, host, now, who| app.write(host, now, who)),
             Action::Shutdown(side) => self.call(side, |app, host, now, _| app.shutdown(host, now)),
             Action::Abort(side) | Action::GiveUp(side) => {
-                self.call(side, |app, host, now, _| app.abort(host, now))
+                self.call(side, |app, host, now, _| app.abort(host, now));
             }
             Action::Cancel(side) => {
                 self.apps[self.opened - 1][1 - usize::from(side)].aborted = true;

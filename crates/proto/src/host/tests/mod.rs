@@ -4,6 +4,7 @@
 //! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
 //! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
+//! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
@@ -21,7 +22,9 @@
 mod acks;
 mod calls;
 mod closing;
+mod cookies;
 mod headers;
+mod hold;
 mod lifecycle;
 mod loss;
 mod numbers;

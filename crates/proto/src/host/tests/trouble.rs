@@ -208,3 +208,17 @@ fn urgent_pointer_counts_although_the_window_is_closed() {
     assert_eq!(solo.read().0, b"full");
     assert_eq!(ahead(&solo), 7);
 }
+
+#[test]
+fn urgent_field_without_its_bit_and_after_the_fin_says_nothing() {
+    let mut solo = Solo::new(plain());
+    let mut sends = text(0, 0, b"plain");
+    sends.urgent = 99;
+    solo.arrives(sends);
+    assert_eq!(ahead(&solo), 0);
+    solo.arrives(text(5, 0, b"").fin());
+    solo.read();
+    told(&mut solo);
+    solo.arrives(urgent(6, b"", 99));
+    assert_eq!((ahead(&solo), told(&mut solo)), (0, vec![]));
+}

@@ -38,6 +38,7 @@ pub(super) fn process(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segm
 
 /// RFC 5961 §5: believable are only ACKs from the last window we could have filled up to what we have sent. The old ones
 /// say nothing new.
+/// Ledger: RFC 9293 MAY-12 [5961-7, 5961-8, 5961-9].
 #[cold]
 fn outside_of_flight(tcb: &Tcb, seg: &Segment) -> ControlFlow<Stop> {
     if seg.ack.after(tcb.snd.nxt) {
@@ -51,6 +52,7 @@ fn outside_of_flight(tcb: &Tcb, seg: &Segment) -> ControlFlow<Stop> {
 
 /// RFC 5681 §2: outstanding text, no text, no SYN or FIN, the same ACK and the same window. A receiver whose window
 /// grows meanwhile, as Linux's does, is recognised by its SACK blocks: text beyond SND.UNA has arrived (RFC 6675 §2).
+/// Ledger: [5681-18].
 #[inline]
 fn is_duplicate(tcb: &Tcb, seg: &Segment, window_before: u32) -> bool {
     if tcb.outstanding() == 0 || seg.len() > 0 {
@@ -63,6 +65,7 @@ fn is_duplicate(tcb: &Tcb, seg: &Segment, window_before: u32) -> bool {
     !probe && (same_window || (tcb.sack && something_arrived()))
 }
 
+// Ledger: [5681-15, 5681-16, 5681-22].
 #[cold]
 fn duplicate(tcb: &mut Tcb, now: Instant) {
     // What limited transmit sent beyond the window does not count (RFC 5681 §3.2 [5681-14]).
@@ -110,6 +113,7 @@ fn acknowledge(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment, ac
 }
 
 /// Progress with no loss to recover from.
+/// Ledger: RFC 9293 MUST-19.
 #[inline]
 fn grow(tcb: &mut Tcb, acked: u32, in_flight: u32, limited: bool) {
     let window_limited = limited || in_flight >= tcb.congestion.cwnd();
@@ -135,6 +139,7 @@ fn recover(tcb: &mut Tcb, acked: u32, in_flight: u32) -> bool {
 }
 
 /// Karn's rule for the segment being timed; a timestamp where it is not (RFC 6298 §3, RFC 7323 §4.1).
+/// Ledger: RFC 9293 MUST-18 [6298-6, 6298-7].
 #[inline]
 fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     if !tcb.is_timing() {
@@ -146,6 +151,7 @@ fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
 }
 
 /// A round trip from the timestamp that the peer echoes.
+/// Ledger: [7323-16].
 #[inline(never)]
 fn sample_echo(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     let (Some(ts), Some(theirs)) = (tcb.ts(), seg.timestamp()) else { return };
@@ -161,6 +167,7 @@ fn sample_echo(tcb: &mut Tcb, now: Instant, seg: &Segment) {
 }
 
 /// SND.WND follows the newest segment, never an older one (RFC 9293 §3.10.7.4).
+/// Ledger: RFC 9293 MUST-1, MUST-34, REC-1 [7323-6, 7323-10].
 #[inline]
 fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
     let newer = tcb.snd.wl1.before(seg.seq) || (tcb.snd.wl1 == seg.seq && tcb.snd.wl2.at_or_before(seg.ack));

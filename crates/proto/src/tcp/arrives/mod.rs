@@ -89,14 +89,17 @@ fn later_steps(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment
     fin::process(tcb, seg)
 }
 
-/// Between two answers to unacceptable segments in the long run, and how many may leave in a row.
+/// Between two answers to unacceptable segments in the long run, on average, and for how many the account is good.
 const CHALLENGE_INTERVAL_MS: u32 = 500;
 const CHALLENGE_BURST_MS: u32 = 10 * CHALLENGE_INTERVAL_MS;
 
 /// Whether an answer to a suspicious segment may leave now (RFC 5961 §7). Counted for each connection by itself, so
-/// that nobody can measure one connection through another (CVE-2016-5696).
+/// that nobody can measure one connection through another, and each answer costs a time that nobody else can foretell, so
+/// that nobody can count the answers of one connection either (CVE-2016-5696).
+/// Ledger: [5961-10].
 pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
     let now_ms = millis32(now);
+    let private = tcb.private_number();
     // How far the account is overdrawn; a date in the past means not at all.
     let rare = tcb.rare_mut();
     let ahead = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(now_ms));
@@ -104,8 +107,16 @@ pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
     if ahead >= CHALLENGE_BURST_MS {
         return false;
     }
-    rare.challenge_at_ms = Some(now_ms.wrapping_add(ahead + CHALLENGE_INTERVAL_MS));
+    let at = now_ms.wrapping_add(ahead);
+    rare.challenge_at_ms = Some(at.wrapping_add(challenge_cost(private, at)));
     true
+}
+
+/// What one answer costs: up to a half more or less than the average, by the connection and the instant.
+fn challenge_cost(private: u32, at: u32) -> u32 {
+    let mut mixed = (private ^ at).wrapping_mul(0x9e37_79b1);
+    mixed = (mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca77);
+    CHALLENGE_INTERVAL_MS / 2 + (mixed >> 16) % (CHALLENGE_INTERVAL_MS + 1)
 }
 
 /// Whether the peer itself may have sent this again because our ACK was lost: such segments are always answered, or

@@ -9,6 +9,7 @@ use crate::wire::tcp::Flags;
 use core::ops::ControlFlow;
 
 /// Only an RST that names exactly RCV.NXT is believed; one elsewhere in the window is challenged.
+/// Ledger: [5961-2, 5961-3].
 #[inline]
 pub(super) fn check(tcb: &Tcb, seg: &Segment) -> ControlFlow<Stop> {
     if !seg.has(Flags::RST) {

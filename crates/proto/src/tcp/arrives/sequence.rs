@@ -88,6 +88,7 @@ fn elsewhere(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) 
     ControlFlow::Break(Stop::AckAndDrop(reason))
 }
 
+// Ledger: [7323-13, 7323-14, 7323-20, 7323-24].
 #[inline]
 fn paws(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
     let Some(ts) = tcb.ts() else { return ControlFlow::Continue(()) };
@@ -109,6 +110,7 @@ fn is_void(ts: &TimestampState, now: Instant) -> bool {
 }
 
 /// RFC 7323 §4.3: only a segment that covers Last.ACK.sent moves TS.Recent, so that delayed ACKs measure the whole delay.
+/// Ledger: [7323-17, 7323-18, 7323-19].
 #[inline]
 fn remember_timestamp(tcb: &mut Tcb, now: Instant, seg: &Segment) {
     let last_ack_sent = tcb.rcv.last_ack_sent;

@@ -10,6 +10,7 @@ use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
 
+// Ledger: RFC 9293 SHLD-31, MAY-13 [9293-UC-RECV-5].
 #[inline(always)]
 pub(super) fn process(
     tcb: &mut Tcb,
@@ -59,6 +60,7 @@ pub(super) fn process(
         tcb.timers.duplicate_acks = 0;
         in_order(tcb, now, text_len, seg.segment_size);
         if had_gap {
+            // Ledger: [6582-8].
             // It fills a hole: at once, the sender's recovery waits for it (RFC 5681 §4.2 [5681-11]).
             tcb.ack_now();
         }
@@ -72,6 +74,7 @@ pub(super) fn process(
 }
 
 /// An ACK for every second full segment, and none later than the delayed-ACK timer (RFC 9293 MUST-40, SHLD-18, SHLD-19).
+/// Ledger: [5681-20].
 #[inline(always)]
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
     let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));

@@ -142,6 +142,7 @@ impl Reassembly {
 
     /// The blocks as SACK reports them: the one that changed last first, then the others in the order in which they
     /// changed (RFC 2018 §4 [2018-4, -6]). `next` is the position of `rcv_nxt`.
+    /// Ledger: [2018-6, 2018-13].
     pub(super) fn sack_blocks(&self, next: u64, rcv_nxt: SeqNum, out: &mut ArrayVec<(SeqNum, SeqNum), 4>) {
         #[expect(clippy::cast_possible_truncation, reason = "a window is smaller than 2^31 octets")]
         let seq = |position: u64| rcv_nxt + (position - next) as u32;

@@ -139,6 +139,7 @@ impl SendBuffer {
     }
 
     /// The peer has acknowledged so many octets: lets go of them. No more than there are.
+    /// Ledger: [2018-11].
     pub(crate) fn acknowledge(&mut self, octets: usize) {
         let end = self.front + octets.min(self.len()) as u64;
         if !self.chunks.is_empty() {

@@ -17,6 +17,7 @@ pub(crate) struct Reno {
 }
 
 impl Reno {
+    // Ledger: [5681-3, 5681-5].
     pub(crate) fn new(mss: u16) -> Self {
         Self { cwnd: Self::initial(mss), ssthresh: u32::MAX, acked: 0 }
     }
@@ -26,6 +27,7 @@ impl Reno {
         Self { cwnd: u32::from(mss), ..Self::new(mss) }
     }
 
+    // Ledger: [5681-2].
     fn initial(mss: u16) -> u32 {
         let mss = u32::from(mss);
         (INITIAL_SEGMENTS * mss).min(INITIAL_OCTETS.max(2 * mss))
@@ -37,6 +39,7 @@ impl Reno {
 }
 
 impl Controller for Reno {
+    // Ledger: [5681-7].
     fn on_ack(&mut self, sample: &AckSample) {
         if !sample.window_limited {
             return;
@@ -77,6 +80,7 @@ impl Controller for Reno {
         }
     }
 
+    // Ledger: [5681-19].
     fn on_idle(&mut self, mss: u16) {
         self.cwnd = self.cwnd.min(Self::initial(mss));
     }

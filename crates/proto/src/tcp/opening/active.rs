@@ -1,5 +1,6 @@
 //! SYN-SENT, and SYN-RECEIVED when both sides open at once (RFC 9293 §3.10.7.3, Figures 7 and 8).
 
+use super::half_open::HalfOpen;
 use super::negotiate::{self, Agreed};
 use crate::tcp::arrives::{acknowledges_our_syn, sequence_acceptable};
 use crate::tcp::buffer::send::SendBuffer;
@@ -45,6 +46,10 @@ pub(crate) struct Opening {
     ipv6: bool,
     /// Answers to suspicious segments may leave again at this time.
     pub(crate) challenge_at: Instant,
+    /// It began with a SYN of the peer's that was held and then admitted.
+    pub(crate) passive: bool,
+    /// It covers a TIME-WAIT of the same tuple, which comes back if this dies (RFC 9293 MAY-2).
+    pub(crate) covers_time_wait: bool,
 }
 
 /// What a segment means to an active open.
@@ -92,7 +97,28 @@ impl Opening {
             our_mss: path.our_mss,
             ipv6: path.ipv6,
             challenge_at: now,
+            passive: false,
+            covers_time_wait: false,
             config,
+        }
+    }
+
+    /// SYN-RECEIVED after a SYN that was held and is now admitted: nothing was sent yet.
+    pub(crate) fn admitted(
+        now: Instant,
+        half_open: &HalfOpen,
+        config: Arc<Settings>,
+        our_mss: u16,
+        ipv6: bool,
+    ) -> Self {
+        let agreed = half_open.agreed;
+        let path = Path { our_mss, ts_offset: agreed.ts_offset, ipv6 };
+        Self {
+            agreed: Some(agreed),
+            scaled: half_open.scaled,
+            passive: true,
+            covers_time_wait: half_open.covers_time_wait,
+            ..Self::new(now, agreed.iss, config, path)
         }
     }
 
@@ -173,6 +199,7 @@ impl Opening {
     }
 
     /// RFC 9293 §3.10.7.3.
+    /// Ledger: RFC 9293 MUST-10 [5961-4].
     fn in_syn_sent(&mut self, seg: &Segment) -> Step {
         let acks = seg.has(Flags::ACK);
         if acks && !acknowledges_our_syn(self.iss, self.iss + 1, seg.ack) {
@@ -207,6 +234,7 @@ impl Opening {
     }
 
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED after an active open.
+    /// Ledger: RFC 9293 MUST-10, MUST-11.
     fn in_syn_received(&mut self, agreed: &Agreed, seg: &Segment) -> Step {
         let rcv_nxt = agreed.irs + 1;
         if let Some(step) = timestamp(agreed, seg) {

@@ -2,6 +2,7 @@
 //! dropping it.
 
 use super::negotiate::Agreed;
+use super::sources::Source;
 use crate::host::key::Key;
 use crate::tcp::arrives::sequence_acceptable;
 use crate::tcp::segment::Segment;
@@ -12,6 +13,7 @@ use crate::{DropReason, Instant, InterfaceId};
 /// First wait for the handshake's ACK, milliseconds; doubled each time.
 const SYN_ACK_RTO_MS: u64 = 1_000;
 /// How often the SYN-ACK is repeated (Linux: `tcp_synack_retries`): with the doubling, 63 seconds in all.
+/// Deviation, RFC 9293 MUST-23: not three minutes, because who floods a listener decides how many of these wait.
 const SYN_ACK_RETRIES: u8 = 5;
 
 /// One half-open connection.
@@ -30,12 +32,18 @@ pub(crate) struct HalfOpen {
     pub(crate) challenge_at: Instant,
     /// It covers a TIME-WAIT of the same tuple, which comes back if this dies (RFC 9293 MAY-2).
     pub(crate) covers_time_wait: bool,
+    /// The SYN was not answered: the application decides. Then `resend_at` is when it is forgotten.
+    pub(crate) held: bool,
+    /// Whose it is, for the bound on half-open connections of one source.
+    pub(crate) source: Source,
 }
 
 /// What a segment means to a half-open connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     Drop(DropReason),
+    /// The SYN came again while it is held.
+    Refresh(DropReason),
     /// The SYN came again: so does the answer.
     RepeatSynAck(DropReason),
     /// Acknowledge what is expected, rate-limited.
@@ -70,6 +78,9 @@ impl HalfOpen {
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED; the bad ACK is answered by RST as there, not as in RFC 5961 §5, whose
     /// range has meaning only in synchronized states.
     pub(crate) fn judge(&self, seg: &Segment) -> Step {
+        if self.held {
+            return self.judge_held(seg);
+        }
         let rcv_nxt = self.agreed.irs + 1;
         if seg.has(Flags::SYN) && !seg.has(Flags::ACK) && !seg.has(Flags::RST) && seg.seq == self.agreed.irs {
             return Step::RepeatSynAck(DropReason::Duplicate);
@@ -107,6 +118,28 @@ impl HalfOpen {
             return Step::Drop(DropReason::TimestampMissing);
         }
         Step::Establish
+    }
+
+    /// Nothing was sent yet, so nothing can be acknowledged, and no answer may tell where the window lies.
+    fn judge_held(&self, seg: &Segment) -> Step {
+        if seg.has(Flags::RST) {
+            let exact = seg.seq == self.agreed.irs + 1;
+            return if exact { Step::Forget } else { Step::Drop(DropReason::RstOutOfWindow) };
+        }
+        if seg.has(Flags::ACK) {
+            return Step::Refuse(DropReason::UnacceptableAck);
+        }
+        let again = seg.has(Flags::SYN) && seg.seq == self.agreed.irs;
+        if again { Step::Refresh(DropReason::HeldSyn) } else { Step::Drop(DropReason::HeldSyn) }
+    }
+
+    /// The SYN came again: the peer's clock has gone on.
+    pub(crate) fn refresh(&mut self, seg: &Segment) {
+        if let (Some(recent), Some(ts)) = (&mut self.agreed.ts_recent, seg.timestamp())
+            && crate::SeqNum(ts.val).after(crate::SeqNum(*recent))
+        {
+            *recent = ts.val;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::sip::Sip24;
 use crate::tcp::seq::SeqNum;
 
 /// Makes the numbers of a connection that outsiders must not guess.
+/// Ledger: RFC 9293 MUST-9 [6528-2, 6528-6, 7323-5].
 #[derive(Clone)]
 pub(crate) struct Numbers {
     prf: Sip24,
@@ -34,6 +35,7 @@ impl Numbers {
 
 impl TupleNumbers {
     /// ISN = M + F(tuple, secret), M a clock of four microseconds (RFC 9293 MUST-8, SHLD-1).
+    /// Ledger: [6528-1, 6528-4].
     pub(crate) fn initial_sequence(self, now: Instant) -> SeqNum {
         SeqNum(self.isn.wrapping_add(low_bits(now.as_micros() / 4)))
     }

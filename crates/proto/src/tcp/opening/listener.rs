@@ -1,8 +1,10 @@
 //! LISTEN: a factory of connections, not a connection.
 
-use crate::ConnectionId;
-use crate::tcp::config::ListenConfig;
+use super::cookie;
+use crate::tcp::config::{ListenConfig, WhenFull};
 use crate::tcp::settings::Settings;
+use crate::time::Span;
+use crate::{ConnectionId, IncomingId, Instant};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
@@ -22,6 +24,13 @@ pub(crate) struct Listener {
     pub(crate) accept_queue: VecDeque<ConnectionId>,
     /// Half-open connections of this listener.
     pub(crate) half_open: u32,
+    pub(crate) when_full: WhenFull,
+    /// How long a SYN is held; `None` where they are answered at once.
+    pub(crate) hold: Option<Span>,
+    /// Held SYNs that were not handed out yet, the longest-waiting first; those that are gone among them.
+    pub(crate) incoming: VecDeque<IncomingId>,
+    /// The period in which a cookie was last sent.
+    cookies_in: Option<u64>,
 }
 
 impl Listener {
@@ -34,6 +43,10 @@ impl Listener {
             backlog: config.backlog.unwrap_or(DEFAULT_BACKLOG),
             accept_queue: VecDeque::new(),
             half_open: 0,
+            when_full: config.when_full,
+            hold: config.hold.then(|| Span::of(config.hold_timeout)),
+            incoming: VecDeque::new(),
+            cookies_in: None,
         }
     }
 
@@ -45,5 +58,24 @@ impl Listener {
     /// Whether one more SYN may be answered (Linux: `inet_csk_reqsk_queue_is_full`).
     pub(crate) fn syn_queue_full(&self) -> bool {
         self.half_open >= self.backlog.max(1)
+    }
+
+    /// How many half-open connections one source may have here, of `most` at this host: nobody fills the whole queue of
+    /// a listener whose SYNs can only be dropped beyond it.
+    pub(crate) fn per_source_max(&self, most: u16) -> u16 {
+        if self.hold.is_none() {
+            return most;
+        }
+        most.min(u16::try_from(self.backlog / 2).unwrap_or(u16::MAX).max(1))
+    }
+
+    /// The queue has overflowed: a cookie is sent.
+    pub(crate) fn note_cookie(&mut self, now: Instant) {
+        self.cookies_in = Some(cookie::period(now));
+    }
+
+    /// Whether an ACK may be that of a cookie: the queue has overflowed in this period or in the last one.
+    pub(crate) fn takes_cookies(&self, now: Instant) -> bool {
+        self.cookies_in.is_some_and(|last| cookie::period(now).saturating_sub(last) <= 1)
     }
 }

@@ -5,9 +5,12 @@
 //! - `active`: SYN-SENT, and SYN-RECEIVED when both sides open at once
 //! - `negotiate`: what the options of the two SYNs add up to
 //! - `isn`: initial sequence numbers and timestamp offsets
+//! - `cookie`: a SYN answered without keeping anything; `sources`: how many half-open connections each source has
 
 pub(crate) mod active;
+pub(crate) mod cookie;
 pub(crate) mod half_open;
 pub(crate) mod isn;
 pub(crate) mod listener;
 pub(crate) mod negotiate;
+pub(crate) mod sources;

@@ -36,6 +36,7 @@ pub(crate) fn mss_bound(config: &TcpConfig) -> u16 {
 }
 
 /// The window of a SYN is never scaled (RFC 7323 §2.2).
+/// Ledger: [7323-2].
 pub(crate) fn syn_window(config: &TcpConfig) -> u16 {
     u16::try_from(config.recv_buffer).unwrap_or(u16::MAX)
 }
@@ -50,6 +51,7 @@ pub(crate) fn window_shift(config: &TcpConfig) -> u8 {
 }
 
 /// The options of our SYN: everything we can do.
+/// Ledger: RFC 9293 MUST-65 [2018-1, 7323-15].
 pub(crate) fn syn_options(config: &Settings, our_mss: u16, ts_val: u32) -> Options {
     Options {
         mss: Some(our_mss),
@@ -62,6 +64,7 @@ pub(crate) fn syn_options(config: &Settings, our_mss: u16, ts_val: u32) -> Optio
 
 impl Agreed {
     /// From the peer's SYN or SYN-ACK. `path_mss` is what the path takes.
+    /// Ledger: RFC 9293 MUST-14 [7323-1, 7323-3, 7323-4, 2018-2].
     #[inline(always)]
     pub(crate) fn from_syn(
         config: &Settings,
@@ -91,6 +94,7 @@ impl Agreed {
     }
 
     /// The options of our SYN-ACK: only what the peer's SYN offered too (RFC 7323 §2.2, §3.2; RFC 2018 §2).
+    /// Ledger: [7323-8].
     #[inline]
     pub(crate) fn syn_ack_options(
         &self,

@@ -52,6 +52,7 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
+    // Ledger: [6582-1].
     pub(crate) fn new(iss: SeqNum) -> Self {
         Self {
             phase: Phase::Open,
@@ -85,6 +86,7 @@ impl Recovery {
 
     /// Octets of new text that may leave beyond the congestion window: a segment for each of the first two duplicate ACKs,
     /// so that a small window still yields the third (limited transmit, RFC 5681 §3.2 step 1, RFC 3042).
+    /// Ledger: [5681-12].
     pub(crate) fn allowance(&self, mss: u16) -> u32 {
         if self.phase == Phase::Open {
             u32::from(self.duplicates.min(DUPLICATES - 1)) * u32::from(mss)
@@ -103,6 +105,7 @@ impl Recovery {
     }
 
     /// New text was acknowledged up to `una`; `mss` bounds what a partial ACK sends again.
+    /// Ledger: [5681-17, 6582-3, 6582-4, 6582-5].
     pub(crate) fn on_progress(&mut self, una: SeqNum, nxt: SeqNum, mss: u16) -> Outcome {
         self.duplicates = 0;
         self.rtx_next = self.rtx_next.max(una);
@@ -135,6 +138,7 @@ impl Recovery {
     }
 
     /// A duplicate ACK (RFC 5681 §2) arrived.
+    /// Ledger: [5681-15, 6582-2, 6582-7].
     pub(crate) fn on_duplicate(&mut self, una: SeqNum, nxt: SeqNum, mss: u16) -> Outcome {
         if self.phase == Phase::Fast {
             return Outcome::Inflate;
@@ -154,6 +158,7 @@ impl Recovery {
 
     /// The retransmission timer expired: everything in flight is taken for lost. Whether that is the first time for
     /// the segment at `una`.
+    /// Ledger: [6582-6].
     pub(crate) fn on_timeout(&mut self, una: SeqNum, nxt: SeqNum) -> bool {
         let first = self.timed_out != Some(una);
         self.resend(una, nxt);

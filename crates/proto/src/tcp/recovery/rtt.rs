@@ -22,6 +22,7 @@ const RTO_LEAST: Duration = Duration::from_millis(1);
 const GRANULARITY_US: u32 = 1_000;
 
 /// What the settings say about the timeout, in microseconds.
+/// Ledger: [6298-5, 1122-5].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RtoBounds {
     least_us: u32,
@@ -68,6 +69,7 @@ impl Rtt {
     }
 
     /// RFC 6298 §5.7: after a SYN that had to be repeated, begin with three seconds.
+    /// Ledger: [6298-16].
     pub(crate) fn after_repeated_syn(bounds: &RtoBounds) -> Self {
         Self { srtt_us: 0, rttvar_us: 0, rto_us: bounds.after_repeated_syn_us }
     }
@@ -81,6 +83,7 @@ impl Rtt {
     }
 
     /// A sample, in microseconds, of a segment that was sent once (Karn's rule, RFC 6298 §3), or of a timestamp.
+    /// Ledger: [6298-2, 6298-3, 6298-8].
     #[inline]
     pub(crate) fn sample(&mut self, sample_us: u32, bounds: &RtoBounds) {
         let sample = sample_us.max(1);

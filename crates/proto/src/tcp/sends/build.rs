@@ -98,6 +98,7 @@ fn cut(text: &mut ArrayVec<Bytes, SLICES>, mut octets: usize) {
     }
 }
 
+// Ledger: [7323-11, 2018-3, 2018-5].
 fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
     let mut options = Options::default();
     let mut room = 40;

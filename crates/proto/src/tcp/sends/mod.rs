@@ -108,6 +108,7 @@ pub(crate) fn nothing_left(tcb: &mut Tcb) -> bool {
     nothing
 }
 
+// Ledger: RFC 9293 SHLD-16, MAY-7 [5681-13].
 fn retransmission(tcb: &Tcb, text_max: u32) -> Option<Plan> {
     let (seq, lost) = tcb.lost()?;
     if tcb.snd.wnd == 0 {
@@ -132,6 +133,7 @@ fn fill_up(tcb: &Tcb, seq: SeqNum, lost: u32) -> u32 {
     if seq + lost == tcb.snd.nxt && seq.before(edge) { edge.since(seq) } else { 0 }
 }
 
+// Ledger: RFC 9293 SHLD-15 [5681-1, 5681-12, 7323-10].
 fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
     let seq = tcb.snd.nxt;
     let fin_pending = tcb.halves.fin_outstanding() && !tcb.fin_sent();
@@ -163,6 +165,7 @@ fn new_text(tcb: &mut Tcb, text_max: u32) -> Result<Plan, Blocked> {
 
 /// How much of the unsent text is worth a segment: sender's silly-window avoidance and the Nagle algorithm
 /// (RFC 9293 §3.8.6.2.1, §3.7.4).
+/// Ledger: RFC 9293 MUST-17, MUST-38, MUST-60, SHLD-27, MAY-16 [1122-6].
 fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bool) -> Result<u32, Blocked> {
     let mss = u32::from(tcb.snd.mss);
     let len = unsent.min(usable).min(room);
@@ -185,6 +188,7 @@ fn worth_sending(tcb: &mut Tcb, unsent: u32, usable: u32, room: u32, closing: bo
 }
 
 /// The persist timer (RFC 9293 §3.8.6.1) and the override timer of §3.8.6.2.1, which are one.
+/// Ledger: RFC 9293 MUST-35, SHLD-29, SHLD-30.
 fn probe(tcb: &mut Tcb, now: Instant, blocked: Blocked) -> Option<Plan> {
     let waiting = blocked == Blocked::Rwnd || (tcb.snd.wnd == 0 && tcb.outstanding() > 0);
     if !waiting {

@@ -5,6 +5,7 @@ use crate::tcp::tcb::Tcb;
 
 /// The value for the window field of the next segment; moves the right edge when that is worth it.
 /// `pressed`: the host's receive buffers are full, nothing new is offered.
+/// Ledger: RFC 9293 MUST-39, MAY-8 [7323-7, 7323-9].
 pub(crate) fn offer(tcb: &mut Tcb, pressed: bool) -> u16 {
     let free = free(tcb, pressed);
     let wnd = tcb.rcv.wnd();

@@ -35,6 +35,7 @@ pub(crate) enum Verdict {
 ///
 /// `ts` is TSval and TSecr of the segment. For a SYN pass `None` also when our SYN-ACK would not carry timestamps
 /// [6191-8]. `rfc1337`: whether RST is ignored.
+/// Ledger: [1337-2, 1337-4].
 pub(crate) fn judge<A: Copy>(
     record: &TimeWait<A>,
     seq: SeqNum,
@@ -126,6 +127,7 @@ fn judge_rst<A: Copy>(record: &TimeWait<A>, seq: SeqNum, rfc1337: bool) -> Verdi
 
 /// RFC 6191 §2, read generously: a newer timestamp alone admits, else a newer sequence number does. A refused peer
 /// would have to wait for the rest of 2*MSL, and an old SYN is newer in neither.
+/// Ledger: RFC 9293 SHLD-4 [6191-1, 6191-2, 6191-3, 6191-5, 6191-6, 1122-4].
 fn judge_syn<A: Copy>(record: &TimeWait<A>, seq: SeqNum, flags: Flags, ts: Option<(u32, u32)>) -> Verdict {
     if flags.ack {
         // RFC 5961 §4: it opens nothing.

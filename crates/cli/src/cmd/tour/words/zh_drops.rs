@@ -35,6 +35,8 @@ pub(super) const fn drop_text(reason: DropReason) -> &'static str {
         DropReason::NoConnection => "没有这样的连接",
         DropReason::NotASyn => "LISTEN 中收到的不是 SYN",
         DropReason::SynQueueFull => "SYN 队列已满",
+        DropReason::SynSourceFull => "同一来源的半开连接过多",
+        DropReason::HeldSyn => "SYN 等待应用程序决定",
         DropReason::AcceptQueueFull => "accept 队列已满",
         DropReason::ConnectionLimit => "达到连接数上限",
         DropReason::UnacceptableAck => "确认了从未发送的内容",
