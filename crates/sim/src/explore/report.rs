@@ -47,7 +47,7 @@ impl FromStr for Script {
 /// Columns of an action, a state, and what moves between two states.
 const ACTION: usize = 18;
 const STATE: usize = 12;
-const ARROW: usize = 62;
+const ARROW: usize = 58;
 
 /// Runs a script: the ladder of what happened, and what went wrong, if something did.
 ///

@@ -348,6 +348,9 @@ impl World {
         }
         if passive && after == State::SynReceived {
             self.next_number(to);
+            if self.aborted() {
+                self.exception = Some(Exception::AfterAbort);
+            }
         }
     }
 
