@@ -127,6 +127,7 @@ fn host(address: IpAddr, secret: u8, setup: &Setup) -> (Host, InterfaceId) {
         tcp: setup.tcp.clone(),
         ephemeral_ports: 1024..=65535,
         half_open_max: 4 << 20,
+        half_open_per_source_max: 4 << 20,
         ..HostConfig::default()
     };
     let mut host = Host::new(config, Secret::from_bytes([secret; 32]));

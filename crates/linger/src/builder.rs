@@ -271,6 +271,7 @@ fn part_of(config: &HostConfig, shards: u16) -> HostConfig {
     HostConfig {
         connections_max: part(config.connections_max),
         half_open_max: part(config.half_open_max),
+        half_open_per_source_max: part(config.half_open_per_source_max),
         time_wait_max: part(config.time_wait_max),
         orphans_max: part(config.orphans_max),
         reassembly_max: part(config.reassembly_max),

@@ -1,5 +1,6 @@
 //! SYNs for which no half-open connection has room: answered by a cookie, and the ACK of one makes the connection.
 
+use super::demux::Found;
 use super::key::Key;
 use super::segment::link_mss;
 use super::{Event, Host};
@@ -148,7 +149,8 @@ impl Host {
         });
         let id = ConnectionId { index: connection, generation: connection_generation };
         listening.accept_queue.push_back(id);
-        self.own(hash, super::demux::Found::Connection(connection));
+        self.own(hash, Found::Connection(connection));
+        self.trace_state(now, &key, State::Listen, State::SynReceived);
         self.counters.accepted += 1;
         self.expect_more(connection);
         self.events.push_back(Event::Incoming(ListenerId { index: listener, generation }));
@@ -162,27 +164,27 @@ impl Host {
     fn keep_proven(&mut self, now: Instant, proven: Proven) {
         let Proven { key, hash, interface, listener, agreed, scaled } = proven;
         let source = self.sources.of(key.addresses().1);
-        if self.bound_reached(listener, source).is_some() {
+        let listening = self.listeners.get(listener);
+        if listening.is_none_or(|listening| self.bound_reached(listening, source).is_some()) {
             return;
         }
         // The handshake has taken an unknown time: it measures nothing.
         let agreed = Agreed { syn_repeated: true, ..agreed };
-        self.insert_half_open(
-            (hash, None),
-            HalfOpen {
-                key,
-                agreed,
-                listener,
-                interface,
-                scaled,
-                retries: 0,
-                resend_at: HalfOpen::first_resend_at(now),
-                since: now,
-                challenge_at: now,
-                covers_time_wait: false,
-                held: false,
-                source,
-            },
-        );
+        self.trace_state(now, &key, State::Listen, State::SynReceived);
+        let resend_at = HalfOpen::first_resend_at(now);
+        self.insert_half_open((&key, hash, None), listener, source, resend_at, || HalfOpen {
+            key,
+            agreed,
+            listener,
+            interface,
+            scaled,
+            retries: 0,
+            resend_at,
+            since: now,
+            challenge_at: now,
+            covers_time_wait: false,
+            held: false,
+            source,
+        });
     }
 }

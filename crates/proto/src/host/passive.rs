@@ -11,6 +11,7 @@ use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{HalfOpen, Step};
 use crate::tcp::opening::isn::TupleNumbers;
+use crate::tcp::opening::listener::Listener;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::opening::sources::Source;
 use crate::tcp::segment::Segment;
@@ -52,12 +53,11 @@ impl Host {
             return Err(DropReason::AcceptQueueFull);
         }
         let source = self.sources.of(key.addresses().1);
-        if let Some(reason) = self.bound_reached(listener, source) {
+        if let Some(reason) = self.bound_reached(listening, source) {
             return self.syn_beyond_bound(now, interface, key, listener, covered.is_some(), reason, seg);
         }
         let link_mss = link_mss(&self.interfaces, key, interface);
         let path_mss = self.path_mss(key, link_mss, now);
-        let Some(listening) = self.listeners.get(listener) else { return Err(DropReason::NoConnection) };
         let config = &listening.config;
         let numbers = self.numbers.of(key);
         let after = covered.map(|covered| covered.snd_nxt);
@@ -67,23 +67,21 @@ impl Host {
         let held = listening.hold.is_some();
         let mark = config.mark;
         let syn_ack = (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now));
-        let index = self.insert_half_open(
-            (hash, covered),
-            HalfOpen {
-                key: *key,
-                agreed,
-                listener,
-                interface,
-                scaled,
-                retries: 0,
-                resend_at: listening.hold.map_or(HalfOpen::first_resend_at(now), |hold| now + hold),
-                since: now,
-                challenge_at: now,
-                covers_time_wait: covered.is_some(),
-                held,
-                source,
-            },
-        );
+        let resend_at = listening.hold.map_or(HalfOpen::first_resend_at(now), |hold| now + hold);
+        let index = self.insert_half_open((key, hash, covered), listener, source, resend_at, || HalfOpen {
+            key: *key,
+            agreed,
+            listener,
+            interface,
+            scaled,
+            retries: 0,
+            resend_at,
+            since: now,
+            challenge_at: now,
+            covers_time_wait: covered.is_some(),
+            held,
+            source,
+        });
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
         match syn_ack {
@@ -94,8 +92,8 @@ impl Host {
     }
 
     /// Why the listener may not have one more half-open connection from this source, if it may not.
-    pub(super) fn bound_reached(&self, listener: u32, source: Source) -> Option<DropReason> {
-        let listening = self.listeners.get(listener)?;
+    #[inline]
+    pub(super) fn bound_reached(&self, listening: &Listener, source: Source) -> Option<DropReason> {
         let half_open_max = usize::try_from(self.config.half_open_max).unwrap_or(usize::MAX);
         if listening.syn_queue_full() || self.half_open.len() >= half_open_max {
             return Some(DropReason::SynQueueFull);
@@ -143,20 +141,22 @@ impl Host {
     }
 
     /// One more half-open connection, over what the tuple has so far.
+    #[inline(always)]
     pub(super) fn insert_half_open(
         &mut self,
-        (hash, covered): (u64, Option<Covered>),
-        half_open: HalfOpen,
+        (key, hash, covered): (&Key, u64, Option<Covered>),
+        listener: u32,
+        source: Source,
+        resend_at: Instant,
+        make: impl FnOnce() -> HalfOpen,
     ) -> u32 {
-        let (key, source, listener) = (half_open.key, half_open.source, half_open.listener);
-        let resend_at = half_open.resend_at;
-        let (index, _) = self.half_open.insert(half_open);
+        let (index, _) = self.half_open.insert_with(make);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open += 1;
         }
         self.sources.enter(source);
         match covered {
-            Some(covered) => self.cover(&key, hash, covered.found, index),
+            Some(covered) => self.cover(key, hash, covered.found, index),
             None => self.own(hash, Found::HalfOpen(index)),
         }
         self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
@@ -344,10 +344,10 @@ pub(super) fn initial_sequence(
     now: Instant,
     after: Option<SeqNum>,
 ) -> SeqNum {
-    if let Some(laboratory) = config.initial_sequence {
-        return laboratory(&key.tuple());
-    }
-    let iss = numbers.initial_sequence(now);
+    let iss = match config.initial_sequence {
+        Some(laboratory) => laboratory(&key.tuple()),
+        None => numbers.initial_sequence(now),
+    };
     match after {
         // Far enough that no segment of the old connection can lie in the new window.
         Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,

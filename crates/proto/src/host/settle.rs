@@ -200,7 +200,12 @@ impl Host {
         }
         let key = connection.key;
         let covers = matches!(&connection.phase, Phase::Opening(opening) if opening.covers_time_wait);
-        if !(covers && self.uncover(&key, Found::Connection(index))) {
+        if covers && self.uncover(&key, Found::Connection(index)) {
+            self.trace_state(now, &key, State::SynReceived, State::TimeWait);
+            if let Some(connection) = self.connections.get_mut(index) {
+                connection.noted = State::Closed; // which is not where the tuple goes
+            }
+        } else {
             self.disown(&key, Found::Connection(index));
         }
         self.let_go(now, index, reason);

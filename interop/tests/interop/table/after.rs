@@ -98,6 +98,12 @@ fn both_closed() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "CLOSE-WAIT: the FIN again with a larger window",
+            CloseWait,
+            &["CLOSE-WAIT-1"],
+            [say(FIN_ACK).at(-1).acking(-IN_FLIGHT).window(4000).gets("ACK")],
+        ),
+        scenario(
             "CLOSE-WAIT: ACK of text",
             CloseWait,
             &["CLOSE-WAIT-5"],
@@ -230,6 +236,7 @@ fn time_wait() -> Vec<Scenario> {
 /// SYNs in TIME-WAIT, and RSTs and strays while one reopens the tuple.
 fn reopening() -> Vec<Scenario> {
     let newer = say(SYN).at(FAR);
+    let fin = say(FIN_ACK).at(-1).of_the_old_connection();
     vec![
         scenario(
             "TIME-WAIT: SYN with a newer number",
@@ -274,10 +281,18 @@ fn reopening() -> Vec<Scenario> {
             "TIME-WAIT: the reopening SYN is reset",
             TimeWait,
             &["TIME-WAIT-4"],
+            [newer.gets("SYN,ACK +1"), say(RST).gets("nothing"), fin.gets("ACK of the old connection")],
+        ),
+        scenario(
+            "TIME-WAIT: strays while a SYN reopens",
+            TimeWait,
+            &["TIME-WAIT-4", "TIME-WAIT-8"],
             [
                 newer.gets("SYN,ACK +1"),
-                say(RST).gets("nothing"),
-                say(FIN_ACK).at(-FAR - 2).gets("ACK of the old connection"),
+                fin.gets("ACK of the old connection"),
+                say(ACK).of_the_old_connection().gets("nothing"),
+                say(ACK).gets("nothing"),
+                ALIVE,
             ],
         ),
     ]

@@ -280,6 +280,21 @@ fn peers_that_have_closed_while_they_waited_for_accept_yield_their_text_and_then
 }
 
 #[test]
+fn answer_to_a_cookie_passes_through_syn_received_for_those_who_watch() {
+    let mut solo = crowded(TcpConfig::default(), ListenConfig::default());
+    solo.host.set_tracing(true);
+    let answer = cookie(&mut solo, rich(Some(7), true));
+    solo.arrives(ack(0, 0).ts(501, echo(&answer)));
+    let edges: Vec<(State, State)> = core::iter::from_fn(|| solo.host.poll_trace())
+        .filter_map(|event| match event {
+            crate::TraceEvent::State { before, after, .. } => Some((before, after)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(edges, [(State::Listen, State::SynReceived), (State::SynReceived, State::Established)]);
+}
+
+#[test]
 fn retransmitted_syn_gets_the_same_cookie_within_a_period() {
     let mut solo = crowded(TcpConfig::default(), ListenConfig::default());
     let first = cookie(&mut solo, rich(Some(7), true));

@@ -329,8 +329,17 @@ fn admitted_syn_covers_a_time_wait_until_it_is_established() {
         .connections
         .iter()
         .find_map(|one| one.id.filter(|_| one.state == State::SynReceived));
+    dying.set_tracing(true);
     dying.stream(id.unwrap()).unwrap().abort(died);
     assert_eq!((dying.state_of(&solo.tuple), dying.counters().uncovered), (State::TimeWait, 1));
+    let edges: Vec<_> = core::iter::from_fn(|| dying.poll_trace()).collect();
+    assert!(
+        matches!(
+            edges[..],
+            [crate::TraceEvent::State { before: State::SynReceived, after: State::TimeWait, .. }]
+        ),
+        "{edges:?}"
+    );
 }
 
 #[test]

@@ -3,8 +3,9 @@
 //! - `mod`: the [`Pair`]
 //! - `shards`: several hosts that are one
 //! - `solo`: one host whose peer is played by the test
-//! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
+//! - `anywhere`: listeners at any address and port
 //! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
+//! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
 //! - `carry`: TIME-WAIT across a restart, quiet time; `aborted`: TIME-WAIT after an abort
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
@@ -22,6 +23,7 @@
 
 mod aborted;
 mod acks;
+mod anywhere;
 mod calls;
 mod carry;
 mod closing;

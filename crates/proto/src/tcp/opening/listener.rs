@@ -62,11 +62,11 @@ impl Listener {
 
     /// How many half-open connections one source may have here, of `most` at this host: nobody fills the whole queue of
     /// a listener whose SYNs can only be dropped beyond it.
-    pub(crate) fn per_source_max(&self, most: u16) -> u16 {
+    pub(crate) fn per_source_max(&self, most: u32) -> u32 {
         if self.hold.is_none() {
             return most;
         }
-        most.min(u16::try_from(self.backlog / 2).unwrap_or(u16::MAX).max(1))
+        most.min((self.backlog / 2).max(1))
     }
 
     /// The queue has overflowed: a cookie is sent.

@@ -1,17 +1,17 @@
 //! How many half-open connections each source has.
 //!
-//! Sources are counted under a keyed hash in a fixed number of counters, so that a flood from a million sources costs no
+//! Sources are counted under a secret hash in a fixed number of counters, so that a flood from a million sources costs no
 //! more than one from a single source. Two that share a counter share the bound: one stranger in 16,384 suffers from a
 //! source that is at it.
 
 use crate::secret::{Purpose, Secret};
-use crate::sip::Sip13;
 use crate::wire::address::Address;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Counters: 32 KiB, from the first half-open connection on.
-const COUNTERS: usize = 16_384;
+/// Counters: 64 KiB, from the first half-open connection on.
+const COUNTER_BITS: u32 = 14;
+const COUNTERS: usize = 1 << COUNTER_BITS;
 
 /// The counter of a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,31 +20,36 @@ pub(crate) struct Source(u16);
 /// Half-open connections by source.
 #[derive(Clone)]
 pub(crate) struct Sources {
-    hasher: Sip13,
-    counters: Vec<u16>,
+    /// Odd. Multiplication by a secret number and the top bits of it: two sources meet as seldom as two numbers drawn at
+    /// random, at most twice. Nobody outside sees a counter, so more is not needed, and a SYN is to cost little.
+    factor: u64,
+    counters: Vec<u32>,
 }
 
 impl Sources {
     pub(crate) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Sources), counters: Vec::new() }
+        Self { factor: secret.prf(Purpose::Sources).hash([], 0) | 1, counters: Vec::new() }
     }
 
     /// The counter of an address: of one IPv4 address, or of a network of 64 bits, which is what an IPv6 host has to
     /// choose its addresses from.
+    #[inline]
     pub(crate) fn of(&self, remote: Address) -> Source {
-        let hash = match remote.to_v4() {
-            Some(octets) => self.hasher.hash([], u64::from(u32::from_le_bytes(octets)) | 4 << 56),
-            None => self.hasher.hash([remote.words()[0].to_le()], 8 << 56),
+        let network = match remote.to_v4() {
+            Some(octets) => u64::from(u32::from_be_bytes(octets)),
+            None => u64::from_be(remote.words()[0]),
         };
-        Source(u16::try_from(hash & (COUNTERS as u64 - 1)).unwrap_or(0))
+        Source(u16::try_from(network.wrapping_mul(self.factor) >> (u64::BITS - COUNTER_BITS)).unwrap_or(0))
     }
 
     /// How many half-open connections it has.
-    pub(crate) fn count(&self, source: Source) -> u16 {
+    #[inline]
+    pub(crate) fn count(&self, source: Source) -> u32 {
         self.counters.get(usize::from(source.0)).copied().unwrap_or(0)
     }
 
     /// One more.
+    #[inline]
     pub(crate) fn enter(&mut self, source: Source) {
         if self.counters.is_empty() {
             self.counters = vec![0; COUNTERS];
@@ -55,6 +60,7 @@ impl Sources {
     }
 
     /// One less.
+    #[inline]
     pub(crate) fn leave(&mut self, source: Source) {
         if let Some(count) = self.counters.get_mut(usize::from(source.0)) {
             *count = count.saturating_sub(1);
