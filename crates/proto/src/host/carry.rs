@@ -71,6 +71,7 @@ impl Host {
     ///
     /// # Errors
     /// See [`ImportError`]; nothing was taken over then.
+    /// Ledger: [9293-QT-3].
     pub fn import_time_wait(&mut self, now: Instant, octets: &[u8]) -> Result<usize, ImportError> {
         self.expire_time_wait(now);
         let used = self.connections.len() + self.half_open.len();

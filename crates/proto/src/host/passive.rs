@@ -29,6 +29,8 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 impl Host {
     /// LISTEN. `hash`: that of the tuple. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
     /// Ledger: RFC 9293 MUST-11 [4987-1, 4987-4].
+    /// Ledger: [9293-SA-LISTEN-1, 9293-SA-LISTEN-2, 9293-SA-LISTEN-4, 9293-SA-LISTEN-10, 9293-SA-LISTEN-5,
+    /// 9293-SA-LISTEN-6, 9293-SA-LISTEN-7, 9293-SA-LISTEN-8, 9293-SA-LISTEN-9].
     pub(super) fn listen_segment(
         &mut self,
         now: Instant,

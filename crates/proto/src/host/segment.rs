@@ -52,7 +52,7 @@ impl Host {
     }
 
     /// Whether a segment for a tuple that nobody owns may be of a connection that this host has forgotten
-    /// (RFC 9293 §3.4.3).
+    /// (RFC 9293 §3.4.3 [9293-QT-2]).
     fn is_quiet(&self, now: Instant, key: &Key, seg: &Segment) -> bool {
         now.since(Instant::ZERO) < self.config.quiet_time
             && !(seg.has(Flags::SYN)
@@ -61,6 +61,8 @@ impl Host {
     }
 
     /// CLOSED: everything but an RST is answered with one (RFC 9293 §3.10.7.1).
+    /// Ledger: [9293-SA-CLOSED-1, 9293-SA-CLOSED-2, 9293-SA-CLOSED-4, 9293-SA-CLOSED-5, 9293-SA-CLOSED-6,
+    /// 9293-SA-CLOSED-7, 9293-SA-CLOSED-8, 9293-SA-CLOSED-9].
     fn unowned_segment(&mut self, key: Key, interface: InterfaceId, seg: &Segment) -> Result<(), DropReason> {
         if !seg.has(Flags::RST) {
             self.reply_reset(key, interface, seg, State::Closed);

@@ -42,6 +42,7 @@ fn restarted(mut solo: Solo) -> Solo {
     solo
 }
 
+// requirement: 9293-QT-3
 #[test]
 fn time_wait_carried_over_a_restart_acknowledges_the_fin_and_restarts_2msl() {
     let mut solo = restarted(waiting(false));
@@ -90,6 +91,7 @@ fn carried_time_wait_answers_with_a_timestamp_that_the_peer_takes() {
 }
 
 // requirement: 9293-MAY-2
+// requirement: 9293-QT-3
 #[test]
 fn carried_time_wait_admits_a_newer_syn_above_its_number_and_refuses_an_old_one() {
     let mut solo = restarted(waiting(true));
@@ -277,6 +279,7 @@ fn quiet() -> Solo {
     Solo::listening_as(config, InterfaceConfig::default())
 }
 
+// requirement: 9293-QT-2
 #[test]
 fn host_in_its_quiet_time_drops_what_it_does_not_know_without_a_reset_and_counts_it() {
     let mut solo = quiet();
@@ -291,6 +294,8 @@ fn host_in_its_quiet_time_drops_what_it_does_not_know_without_a_reset_and_counts
     assert_eq!((counters.drops.get(DropReason::QuietTime), counters.resets_sent), (6, 0));
 }
 
+// requirement: 9293-QT-1
+// requirement: 9293-QT-2
 #[test]
 fn quiet_time_ends_after_one_msl_of_the_strict_settings_and_is_nothing_by_default() {
     assert_eq!(HostConfig::default().quiet_time, Duration::ZERO);
