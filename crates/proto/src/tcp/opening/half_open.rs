@@ -85,6 +85,8 @@ impl HalfOpen {
             return self.judge_held(seg);
         }
         let rcv_nxt = self.agreed.irs + 1;
+        // Deviation, RFC 9293 §3.10.7.4 [9293-SA-SYN-RECEIVED-1]: the SYN-ACK again instead of a bare ACK, which a peer in
+        // SYN-SENT would have no use for: most likely ours was lost.
         if seg.has(Flags::SYN) && !seg.has(Flags::ACK) && !seg.has(Flags::RST) && seg.seq == self.agreed.irs {
             return Step::RepeatSynAck(DropReason::Duplicate);
         }
