@@ -9,6 +9,7 @@
 //! | `capture.rs` | what went over the wire, as the kernel saw it |
 //! | `stack.rs` | linger itself, inside the test, on a TUN in a namespace |
 //! | `probe.rs` | segments made by hand, and what a host says to them |
+//! | `returning.rs` | a kernel's client that comes back from its port at once |
 //! | `gate.rs` | a device that holds frames back until told otherwise |
 //! | `kernel.rs` | the kernel's sockets and what it knows about them |
 //! | `service.rs` | the web service of `bin/axum_service.rs`, and how to ask it what it holds |
@@ -23,6 +24,7 @@ pub mod kernel;
 pub mod namespace;
 pub mod probe;
 pub mod process;
+pub mod returning;
 pub mod service;
 pub mod stack;
 pub mod wait;

@@ -3,8 +3,10 @@
 
 mod support;
 
-use nix::sys::signal::Signal::{SIGINT, SIGTERM};
-use std::io::{Read, Write};
+use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 use support::{
     NOBODY, Scratch, Serving, as_nobody, ask, connect, finish, in_fresh_network, interfaces, ip, linger, run,
     send_signal,
@@ -106,6 +108,87 @@ fn second_ctrl_c_ends_at_once() {
         serving.signal(SIGINT);
         // The listener is gone once the first has been noticed.
         while std::net::TcpStream::connect("10.7.0.2:80").is_ok() {}
+        serving.signal(SIGINT);
+        assert_eq!(serving.finish().status, 130);
+    });
+}
+
+#[test]
+fn sigterm_and_sighup_close_in_order_as_ctrl_c_does() {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        in_fresh_network(|| {
+            let site = site();
+            let serving = Serving::start(&[&site.at("")]);
+            assert!(ask("10.7.0.2:80", "GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+            let mut idle = connect("10.7.0.2:80");
+            idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("writable");
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"<h1>index</h1>") {
+                let mut octet = [0];
+                idle.read_exact(&mut octet).expect("readable");
+                answer.push(octet[0]);
+            }
+            serving.signal(signal);
+            let mut rest = Vec::new();
+            idle.read_to_end(&mut rest).expect("an orderly close, not a reset");
+            drop(idle);
+            let ended = serving.finish();
+            assert_eq!(ended.status, 0, "{signal}: {ended:?}");
+            assert!(ended.stderr.contains("2 TIME-WAITs abandoned before their 60s"), "{signal}: {ended:?}");
+        });
+    }
+}
+
+#[test]
+fn hangup_that_nohup_ignores_does_not_stop_the_server() {
+    in_fresh_network(|| {
+        let site = site();
+        let mut nohup = std::process::Command::new("nohup");
+        nohup.arg(env!("CARGO_BIN_EXE_linger")).args(["serve", &site.at("")]);
+        let nohup = nohup.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let serving = Serving::of(nohup.spawn().expect("nohup starts"));
+        serving.signal(SIGHUP);
+        assert!(ask("10.7.0.2:80", "GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+        serving.signal(SIGTERM);
+        assert_eq!(serving.finish().status, 0);
+    });
+}
+
+#[test]
+fn wait_time_wait_waits_for_the_last_time_wait_and_says_so() {
+    in_fresh_network(|| {
+        let site = site();
+        let serving = Serving::start(&[&site.at(""), "--wait-time-wait", "--msl", "1"]);
+        assert!(ask("10.7.0.2:80", "GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+        serving.signal(SIGINT);
+        let began = Instant::now();
+        let ended = serving.finish();
+        assert_eq!(ended.status, 0, "{ended:?}");
+        // The lifetimes are those of the kernel's clock: here time must really pass.
+        assert!(began.elapsed() > Duration::from_millis(1_500), "{:?}", began.elapsed());
+        assert!(
+            ended.stderr.contains("waiting for 1 TIME-WAIT, 2 s to go (Ctrl-C ends at once)"),
+            "{ended:?}"
+        );
+        assert!(ended.stderr.contains("no TIME-WAIT abandoned"), "{ended:?}");
+    });
+}
+
+#[test]
+fn second_ctrl_c_ends_the_wait_for_time_waits() {
+    in_fresh_network(|| {
+        let site = site();
+        let mut serve = linger(&["serve", &site.at(""), "--wait-time-wait"]);
+        let mut child = serve.spawn().expect("linger starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let serving = Serving::of(child);
+        assert!(ask("10.7.0.2:80", "GET / HTTP/1.0\r\n\r\n").contains("200 OK"));
+        serving.signal(SIGINT);
+        let mut line = String::new();
+        while !line.contains("waiting for 1 TIME-WAIT") {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).expect("readable"), 0, "it ended too early");
+        }
         serving.signal(SIGINT);
         assert_eq!(serving.finish().status, 130);
     });

@@ -67,8 +67,9 @@ pub use error::StackEnded;
 pub use incoming::Incoming;
 pub use linger_device::{self as device, Capabilities, Device};
 pub use linger_proto::{
-    self as proto, AcceptError, CloseReason, ConnectConfig, Counters, HostConfig, InterfaceConfig,
-    ListenConfig, Secret, Snapshot, State, TcpConfig, TcpInfo, TraceEvent, Trouble, WhenFull,
+    self as proto, AcceptError, CloseReason, ConnectConfig, Counters, HostConfig, ImportError,
+    InterfaceConfig, ListenConfig, Secret, Snapshot, State, TcpConfig, TcpInfo, TraceEvent, Trouble,
+    WhenFull,
 };
 pub use listener::TcpListener;
 pub use net::Net;

@@ -7,7 +7,7 @@ use crate::shared::Handle;
 use crate::shutdown::{self, ShutdownReport};
 use crate::stream::TcpStream;
 use crate::udp::UdpSocket;
-use linger_proto::{ConnectConfig, Counters, ListenConfig, ShardMap, Snapshot};
+use linger_proto::{ConnectConfig, Counters, ImportError, ListenConfig, ShardMap, Snapshot};
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
@@ -136,6 +136,47 @@ impl Net {
     #[must_use]
     pub fn counters_of(&self, shard: usize) -> Counters {
         self.shards.at(shard).lock().host.counters().clone()
+    }
+
+    /// Every TIME-WAIT of the stack as octets, for [`Net::import_time_wait`] of the one that takes its place: a stack
+    /// ends with its program and forgets them otherwise. Take it after [`Net::shutdown`], which adds to them, has
+    /// returned. Keep the octets from strangers: they name peers, ports and sequence numbers.
+    #[must_use]
+    pub fn export_time_wait(&self) -> Vec<u8> {
+        let export = |handle: &Handle| {
+            let mut core = handle.lock();
+            let now = core.now();
+            core.host.export_time_wait(now)
+        };
+        self.shards.all().iter().flat_map(export).collect()
+    }
+
+    /// Takes the TIME-WAITs over that another stack of the same addresses and interfaces exported; says how many. Do so
+    /// before its driver first runs: right after [`NetBuilder::build`](crate::NetBuilder::build). All of them go to the
+    /// first shard, wherever they were, which may hold its part of `time_wait_max`.
+    ///
+    /// # Errors
+    /// See [`ImportError`]; nothing was taken over then.
+    pub fn import_time_wait(&self, octets: &[u8]) -> Result<usize, ImportError> {
+        let (first, others) = match self.shards.all() {
+            [first, others @ ..] => (first, others),
+            [] => return Err(ImportError::NotFresh),
+        };
+        let used = |handle: &Handle| {
+            let mut core = handle.lock();
+            let now = core.now();
+            let snapshot = core.host.snapshot(now);
+            !(snapshot.connections.is_empty() && snapshot.time_wait.is_empty())
+        };
+        if others.iter().any(used) {
+            return Err(ImportError::NotFresh);
+        }
+        let mut core = first.lock();
+        let now = core.now();
+        let imported = core.host.import_time_wait(now, octets)?;
+        // The driver, if it waits already, has another timeout to wait for.
+        core.output_due();
+        Ok(imported)
     }
 
     /// Frames that a device refused to take. They are lost, as on a wire.

@@ -25,7 +25,7 @@ pub struct ShutdownReport {
     /// Connections that the application had let go of and that had not ended at the deadline. Nobody answers their
     /// peers any more.
     pub orphans: u64,
-    /// TIME-WAITs that are given up.
+    /// TIME-WAITs that are given up before their time is over.
     pub time_wait: u64,
 }
 
@@ -159,7 +159,9 @@ impl Core {
                 report.orphans += 1;
             }
         }
-        report.time_wait = u64::try_from(self.host.snapshot(now).time_wait.len()).unwrap_or(u64::MAX);
+        // One whose time is over may still be in the table until the next timeout: nothing is given up with it.
+        let left = self.host.snapshot(now).time_wait.iter().filter(|one| !one.remaining.is_zero()).count();
+        report.time_wait = u64::try_from(left).unwrap_or(u64::MAX);
         if let Pump::Embedded(_) = self.pump {
             self.output_due();
             self.end(StackEnded::in_order());

@@ -46,6 +46,45 @@ async fn shutdown_closes_every_connection_in_order_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shutdown_does_not_count_a_time_wait_whose_time_is_over() {
+    for (wait, left) in [(Duration::from_millis(900), 1), (Duration::from_millis(1_100), 0)] {
+        let (server, client) = pair();
+        let (listener, theirs, mut ours) = connected(&server, &client).await;
+        let closing = tokio::spawn(theirs.close());
+        assert_eq!(ours.read(&mut [0]).await.expect("the end"), 0);
+        assert_eq!(ours.close().await, Ok(()));
+        assert_eq!(closing.await.expect("task"), Ok(()));
+        // Time jumps: the driver has not swept the table when the shutdown looks at it.
+        tokio::time::advance(wait).await;
+        let report = server.shutdown(DEADLINE).await;
+        assert_eq!((report.time_wait, report.closed), (left, 0), "after {wait:?}");
+        drop(listener);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_waits_of_a_stack_that_ended_are_kept_by_the_next_one() {
+    let (server, client) = pair();
+    let (_listener, theirs, mut ours) = connected(&server, &client).await;
+    let peer = tokio::spawn(async move {
+        assert_eq!(ours.read(&mut [0]).await.expect("the end"), 0);
+        ours.close().await
+    });
+    assert_eq!(server.clone().shutdown(DEADLINE).await.time_wait, 1);
+    assert_eq!(peer.await.expect("task"), Ok(()));
+    let octets = server.export_time_wait();
+    let tuple = theirs.local_addr();
+    let (next, _cable) = alone();
+    assert_eq!(next.import_time_wait(&octets), Ok(1));
+    assert_eq!(next.import_time_wait(&octets), Err(linger::ImportError::NotFresh));
+    assert_eq!(next.snapshot().time_wait[0].tuple.local, tuple);
+    past_time_wait().await;
+    next.assert_quiescent();
+    let (other, _cable) = alone();
+    assert_eq!(other.import_time_wait(b"something else"), Err(linger::ImportError::NotAnExport));
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutdown_resets_what_has_not_closed_at_the_deadline() {
     let (server, client) = pair();
     let (_listener, theirs, mut ours) = connected(&server, &client).await;

@@ -77,6 +77,9 @@ drop_reasons! {
     TcpOptions => "TCP option malformed",
     /// TCP: no connection, no listener; answered with RST unless it was one.
     NoConnection => "no such connection",
+    /// TCP: no connection, and the host has begun so recently that an RST could spoil the end of an old one
+    /// (RFC 9293 §3.4.3).
+    QuietTime => "quiet time after the start",
     /// LISTEN: a segment that opens nothing.
     NotASyn => "not a SYN, in LISTEN",
     /// LISTEN: the queue of half-open connections is full.

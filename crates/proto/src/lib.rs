@@ -69,7 +69,9 @@ pub use id::{ConnectionId, IncomingId, InterfaceId, ListenerId, OwnerId, UdpId};
 pub use secret::Secret;
 pub use table::growth::Growth;
 pub use tcp::config::{ConnectConfig, KeepAlive, ListenConfig, TcpConfig, WhenFull};
-pub use tcp::error::{AcceptError, CloseReason, ConnectError, ListenError, ReadError, WriteError};
+pub use tcp::error::{
+    AcceptError, CloseReason, ConnectError, ImportError, ListenError, ReadError, WriteError,
+};
 pub use tcp::info::{State, TcpInfo, Trouble};
 pub use tcp::seq::SeqNum;
 pub use time::Instant;

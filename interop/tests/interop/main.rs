@@ -11,6 +11,7 @@
 //! | `closing.rs` | FIN and RST from either side, half-close, simultaneous close |
 //! | `flow.rs` | zero windows, Nagle, delayed acknowledgments, keep-alive |
 //! | `relay.rs` | FIN and RST carried through a proxy |
+//! | `returning.rs` | clients that come back on the same port at once, into a TIME-WAIT |
 //! | `shards.rs` | a stack on two queues of a TUN, which the kernel steers as it likes |
 //! | `silence.rs` | peers that die without a word |
 //! | `table/` | segments made by hand to `linger serve` and to the kernel, state by state |
@@ -24,6 +25,7 @@ mod ip;
 mod load;
 mod opening;
 mod relay;
+mod returning;
 mod serve;
 mod shards;
 mod silence;

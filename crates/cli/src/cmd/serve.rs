@@ -14,7 +14,9 @@ use std::time::Duration;
 /// MIME types, keep-alive. One line for each request goes to stdout: peer, method, path, status, octets, time.
 /// Links that lead out of the directory are followed, and hidden files are files too. Ctrl-C gives requests under way
 /// ten seconds, closes every connection in order within ten more, resets what is left and takes the device away; a
-/// second Ctrl-C ends at once.
+/// second Ctrl-C ends at once. SIGTERM and SIGHUP are as Ctrl-C. A server that ends forgets its TIME-WAITs, which
+/// matters to whoever starts one at the same address within two maximum segment lifetimes; --wait-time-wait waits for
+/// them.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -32,6 +34,10 @@ pub(crate) struct Args {
     /// Maximum segment lifetime; TIME-WAIT lasts twice as long, and 0 is without TIME-WAIT
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = quantity::seconds)]
     msl: Duration,
+
+    /// At the end, wait until every TIME-WAIT is over
+    #[arg(long)]
+    wait_time_wait: bool,
 
     #[command(flatten)]
     link: LinkArgs,
@@ -95,14 +101,19 @@ mod linux {
     use crate::prefix::Prefix;
     use crate::stack::{self, Options, Stack};
     use linger_proto::{HostConfig, KeepAlive, TcpConfig};
+    use std::io::{IsTerminal, Write};
     use std::net::{IpAddr, SocketAddr};
     use std::process::ExitCode;
     use std::time::Duration;
+    use tokio::time::Instant;
 
     /// Our addresses unless others are asked for.
     const USUAL: [Prefix; 2] = [Prefix::v4(10, 7, 0, 2, 24), Prefix::v6(0xfd07, 0, 2, 64)];
     /// How long requests under way may take after Ctrl-C, and then the closes.
     const PATIENCE: Duration = Duration::from_secs(10);
+    /// How often it is looked whether TIME-WAITs are left, and how often that is said where no line can be rewritten.
+    const LOOK_EVERY: Duration = Duration::from_secs(1);
+    const TELL_EVERY: Duration = Duration::from_secs(10);
 
     pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let site = Site::directory(directory(&args.dir)?);
@@ -175,18 +186,61 @@ mod linux {
             open => eprintln!("linger: closing {open} connections (Ctrl-C again ends at once)"),
         }
         stop.stop(PATIENCE).await;
+        if args.wait_time_wait {
+            wait_for_time_waits(&stack).await;
+        }
         let report = stack.end(PATIENCE).await;
         let reset = report.aborted + report.orphans;
         if reset > 0 {
             eprintln!("linger: {reset} connections did not close in time and were reset");
         }
-        // Without TIME-WAIT there is nothing to abandon, though the table may not have been swept yet.
-        let abandoned = if args.msl.is_zero() { 0 } else { report.time_wait };
         let lifetime = args.msl * 2;
-        match abandoned {
+        match report.time_wait {
             0 => eprintln!("linger: no TIME-WAIT abandoned"),
             1 => eprintln!("linger: 1 TIME-WAIT abandoned before its {lifetime:?} were over"),
             n => eprintln!("linger: {n} TIME-WAITs abandoned before their {lifetime:?} were over"),
+        }
+    }
+
+    /// Waits for connections that are still closing, but not longer than for requests, and for every TIME-WAIT.
+    async fn wait_for_time_waits(stack: &Stack) {
+        let began = Instant::now();
+        let rewrites = std::io::stderr().is_terminal();
+        let mut told: Option<Instant> = None;
+        loop {
+            let snapshot = stack.net.snapshot();
+            let left = snapshot.time_wait.iter().filter(|one| !one.remaining.is_zero());
+            let (count, longest) = left
+                .fold((0, Duration::ZERO), |(count, longest), one| (count + 1, one.remaining.max(longest)));
+            let closing = !snapshot.connections.is_empty() && began.elapsed() < PATIENCE;
+            if count == 0 && !closing {
+                break;
+            }
+            let due = rewrites || told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+            if count > 0 && due {
+                let seconds = longest.as_secs_f64().round().max(1.0);
+                let ones = if count == 1 { "TIME-WAIT" } else { "TIME-WAITs" };
+                let line =
+                    format!("linger: waiting for {count} {ones}, {seconds} s to go (Ctrl-C ends at once)");
+                tell(&line, rewrites);
+                told = Some(Instant::now());
+            }
+            let next = if count == 0 { LOOK_EVERY } else { longest };
+            tokio::time::sleep(next.clamp(Duration::from_millis(1), LOOK_EVERY)).await;
+        }
+        if rewrites && told.is_some() {
+            eprintln!();
+        }
+    }
+
+    /// A line on stderr that the next one takes the place of, where there is a terminal.
+    fn tell(line: &str, rewrites: bool) {
+        if rewrites {
+            eprint!("\r\x1b[K{line}");
+            // Nobody is left to be told that the terminal is gone.
+            let _ = std::io::stderr().flush();
+        } else {
+            eprintln!("{line}");
         }
     }
 

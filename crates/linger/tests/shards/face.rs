@@ -240,3 +240,31 @@ fn stacks_that_cannot_be_are_refused() {
     }
     assert_eq!(builder().build_shards().expect("good").1.len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn time_waits_of_a_stack_that_ended_are_judged_in_whichever_shard_a_frame_lands() {
+    let (before, client) = pair();
+    let (listener, theirs, mut ours) = connected(&before, &client).await;
+    let from = ours.local_addr();
+    let closing = tokio::spawn(theirs.close());
+    assert_eq!(ours.read(&mut [0]).await.expect("the end"), 0);
+    assert_eq!(tokio::join!(ours.close(), closing).0, Ok(()));
+    drop(listener);
+    before.clone().shutdown(Duration::from_secs(1)).await;
+    let octets = before.export_time_wait();
+    let queues = Queues::new(3, Habit::Only(1));
+    let (builder, far) = sharded(&queues);
+    let (net, drivers) = builder.build_shards().expect("entropy");
+    assert_eq!(net.import_time_wait(&octets), Ok(1));
+    assert_eq!(net.import_time_wait(&octets), Err(linger::ImportError::NotFresh));
+    drivers.into_iter().for_each(|driver| drop(tokio::spawn(driver)));
+    let _listener = net.listen(server_addr()).await.expect("free");
+    // This peer began again too: its SYN is older than the old connection, and has to wait for the end of it.
+    let mut config = ConnectConfig::default();
+    config.local = Some(from);
+    let began = Instant::now();
+    peer(far).connect_with(server_addr(), config).await.expect("connected in the end");
+    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+    let counters = net.counters();
+    assert_eq!((counters.syn_refused, counters.reopened, counters.accepted), (1, 0, 1));
+}

@@ -159,7 +159,9 @@ impl Host {
             None => Ok(None),
             Some(found @ (Found::TimeWait4(_) | Found::TimeWait6(_))) => {
                 let brief = self.time_wait_brief(found, now).ok_or(ConnectError::AddrInUse)?;
-                if !tcp.timestamps || brief.ts_recent.is_none() || brief.age <= REUSE_AFTER {
+                // Timestamps that go on are what makes it safe; those of another host did not.
+                let go_on = tcp.timestamps && brief.ts_recent.is_some() && !brief.carried;
+                if !go_on || brief.age <= REUSE_AFTER {
                     return Err(ConnectError::AddrInUse);
                 }
                 self.remove_time_wait(now, found);

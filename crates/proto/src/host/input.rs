@@ -114,7 +114,7 @@ impl Host {
         if self.pass_on(interface, &frame, Sought::Whole(&packet)) {
             return Ok(None);
         }
-        let whole = self.reassembly.handle(now, &packet, &frame.bytes);
+        let whole = self.reassembly.handle(now, interface, &packet, &frame.bytes);
         for _ in 0..self.reassembly.take_evicted() {
             self.counters.drops.add(DropReason::FragmentLimit);
         }

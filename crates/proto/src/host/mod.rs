@@ -5,7 +5,7 @@
 //! - `input`: frames come in, are parsed, reassembled and handed on (B); `batch`: several at once
 //! - `segment`: a TCP segment meets the object that owns its tuple
 //! - `passive`: LISTEN and half-open connections; `cookies`: what has no room there; `hold`: SYNs that wait for a
-//!   decision; `time_wait`: the table's duties
+//!   decision; `time_wait`: the table's duties; `carry`: the table across a restart
 //! - `settle`: the one place that changes a connection's phase, and tells the application
 //! - `calls`, `stream`: what the application wants (C); `ports`: which port to take
 //! - `output`, `emit`: what leaves (D); `timeouts`: what is due
@@ -15,6 +15,7 @@
 
 mod batch;
 mod calls;
+mod carry;
 mod cookies;
 mod datagrams;
 mod demux;

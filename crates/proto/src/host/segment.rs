@@ -43,11 +43,21 @@ impl Host {
             }
             Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),
             Some(found) => self.time_wait_segment(now, interface, key, hash, found, seg),
+            None if self.is_quiet(now, key, seg) => Err(DropReason::QuietTime),
             None => match self.listener_for(key.local(), key.local_port()) {
                 Some(listener) => self.listen_segment(now, interface, (key, hash), listener, None, seg),
                 None => self.unowned_segment(*key, interface, seg),
             },
         }
+    }
+
+    /// Whether a segment for a tuple that nobody owns may be of a connection that this host has forgotten
+    /// (RFC 9293 §3.4.3).
+    fn is_quiet(&self, now: Instant, key: &Key, seg: &Segment) -> bool {
+        now.since(Instant::ZERO) < self.config.quiet_time
+            && !(seg.has(Flags::SYN)
+                && !seg.has(Flags::ACK)
+                && self.listener_for(key.local(), key.local_port()).is_some())
     }
 
     /// CLOSED: everything but an RST is answered with one (RFC 9293 §3.10.7.1).

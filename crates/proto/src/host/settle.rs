@@ -79,8 +79,13 @@ impl Host {
 
     /// Remembers since when a connection is in its state, and tells those who watch.
     pub(super) fn note_state(&mut self, now: Instant, index: u32) {
+        if let Some(after) = self.connections.get(index).map(Connection::state) {
+            self.note(now, index, after);
+        }
+    }
+
+    fn note(&mut self, now: Instant, index: u32, after: State) {
         let Some(connection) = self.connections.get_mut(index) else { return };
-        let after = connection.state();
         let before = core::mem::replace(&mut connection.noted, after);
         if before == after {
             return;
@@ -119,6 +124,7 @@ impl Host {
             ts_recent: tcb.ts().map(|ts| ts.recent),
             owner,
             msl: tcb.config.msl,
+            reset: false,
         };
         let mark = tcb.config.mark;
         if let Some(header) = last_ack {
@@ -149,8 +155,36 @@ impl Host {
             if let Some((mark, header)) = answer {
                 self.reply_marked(key, interface, mark, header, state);
             }
+            if self.guard_reset(now, index) {
+                return self.let_go(now, index, reason);
+            }
         }
         self.end_connection(now, index, reason);
+    }
+
+    /// Leaves a record where a connection was that an RST of ours has just ended, if the settings want one
+    /// (RFC 9293 §3.3.2, Figure 5, note 3).
+    fn guard_reset(&mut self, now: Instant, index: u32) -> bool {
+        let Some(connection) = self.connections.get(index) else { return false };
+        let (key, interface, owner) = (connection.key, connection.interface, connection.owner);
+        let Phase::Synchronized(tcb) = &connection.phase else { return false };
+        if !tcb.config.wait_after_abort {
+            return false;
+        }
+        let record = super::time_wait::Record {
+            snd_nxt: tcb.snd.nxt,
+            rcv_nxt: tcb.rcv.nxt,
+            rcv_wnd: 0,
+            rcv_wind_shift: 0,
+            interface,
+            ts_recent: tcb.ts().map(|ts| ts.recent),
+            owner,
+            msl: tcb.config.msl,
+            reset: true,
+        };
+        self.note(now, index, State::TimeWait);
+        self.insert_time_wait(now, &key, index, &record);
+        true
     }
 
     /// Ends a connection without a word.
@@ -190,7 +224,7 @@ impl Host {
         };
         let kept = if held { connection.end(reason) } else { 0 };
         // A TIME-WAIT's own trace has told of its beginning already.
-        let silent = reason == CloseReason::Graceful && connection.noted == State::TimeWait;
+        let silent = connection.noted == State::TimeWait;
         let before = core::mem::replace(&mut connection.noted, State::Closed);
         if before != State::Closed && !silent {
             connection.since = now;

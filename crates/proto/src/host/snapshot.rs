@@ -70,6 +70,8 @@ pub struct TimeWaitSnapshot {
     pub in_state: Duration,
     /// What is left of 2*MSL.
     pub remaining: Duration,
+    /// The connection ended by an RST of this side ([`TcpConfig::wait_after_abort`](crate::TcpConfig)).
+    pub after_reset: bool,
     /// Who held it, as set by `set_owner`.
     pub owner: Option<String>,
 }
@@ -152,6 +154,7 @@ impl Host {
             tuple: key(record).tuple(),
             in_state: record.age(now),
             remaining: record.remaining(now),
+            after_reset: record.is_reset(),
             owner: self.owner_name(record.owner()),
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Record {
     pub(super) ts_recent: Option<u32>,
     pub(super) owner: OwnerId,
     pub(super) msl: Duration,
+    /// The connection ended by an RST of ours.
+    pub(super) reset: bool,
 }
 
 /// A TIME-WAIT that a SYN reopens.
@@ -45,6 +47,9 @@ pub(super) struct Brief {
     pub(super) ts_recent: Option<u32>,
     pub(super) age: Duration,
     interface: InterfaceId,
+    /// From before a restart: its timestamps were of another clock.
+    pub(super) carried: bool,
+    reset: bool,
 }
 
 /// The tuple of a record.
@@ -61,6 +66,8 @@ fn brief<A: Copy>(record: &TimeWait<A>, now: Instant) -> Brief {
         ts_recent: record.ts_recent(),
         age: record.age(now),
         interface: record.interface(),
+        carried: record.is_carried(),
+        reset: record.is_reset(),
     }
 }
 
@@ -122,6 +129,11 @@ impl Host {
         let connection = Found::Connection(connection);
         match found {
             Some(found) => {
+                match found {
+                    Found::TimeWait4(index) if record.reset => self.time_wait_4.mark_reset(index),
+                    Found::TimeWait6(index) if record.reset => self.time_wait_6.mark_reset(index),
+                    _ => {}
+                }
                 let hash = self.demux.hash(key);
                 self.hand_over(hash, connection, found);
                 self.counters.time_wait_entered += 1;
@@ -271,8 +283,12 @@ impl Host {
                     self.listen_segment(now, interface, (key, hash), listener, Some(covered), seg)
                 }
                 // Nobody listens any more: the answer of a connection that is over, as for any other segment.
+                None if self.time_wait_brief(found, now).is_some_and(|brief| brief.reset) => {
+                    self.time_wait_reset(key, interface, seg)
+                }
                 None => self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn),
             },
+            Verdict::Reset => self.time_wait_reset(key, interface, seg),
             Verdict::RefuseSyn => {
                 self.counters.syn_refused += 1;
                 let may_answer = match found {
@@ -293,6 +309,17 @@ impl Host {
         }
     }
 
+    /// The peer has not heard of our RST yet (RFC 9293 §3.10.7.1: as from CLOSED, which an abort would have led to).
+    fn time_wait_reset(
+        &mut self,
+        key: &Key,
+        interface: InterfaceId,
+        seg: &Segment,
+    ) -> Result<(), DropReason> {
+        self.reply_reset(*key, interface, seg, State::TimeWait);
+        Err(DropReason::NoConnection)
+    }
+
     /// The peer's FIN again: our last ACK was lost (RFC 9293 §3.10.7.4, TIME-WAIT, eighth step).
     fn fin_again(&mut self, now: Instant, key: &Key, found: Found, seg: &Segment) -> Result<(), DropReason> {
         let answered = match found {
@@ -304,7 +331,7 @@ impl Host {
             return Err(DropReason::ChallengeLimited);
         }
         self.counters.fin_reacked += 1;
-        self.time_wait_ack(now, key, found);
+        self.time_wait_ack(now, key, found, seg.timestamp().map(|ts| ts.ecr));
         Ok(())
     }
 
@@ -318,19 +345,21 @@ impl Host {
         if !self.time_wait_acks.take(now) {
             return Err(DropReason::ChallengeLimited);
         }
-        self.time_wait_ack(now, key, found);
+        self.time_wait_ack(now, key, found, None);
         Err(reason)
     }
 
-    /// An ACK of the old connection's RCV.NXT.
-    fn time_wait_ack(&mut self, now: Instant, key: &Key, found: Found) {
+    /// An ACK of the old connection's RCV.NXT. `echoed`: what the peer echoes of our timestamps.
+    fn time_wait_ack(&mut self, now: Instant, key: &Key, found: Found, echoed: Option<u32>) {
         let Some(record) = self.time_wait_brief(found, now) else { return };
         let mut header =
             Header { seq: record.snd_nxt, ack: record.rcv_nxt, flags: Flags::ACK, ..Header::default() };
         header.wnd = record.wnd;
-        header.options.timestamp = record.ts_recent.map(|ecr| Timestamp {
-            val: millis32(now).wrapping_add(self.numbers.of(key).timestamp_offset),
-            ecr,
+        header.options.timestamp = record.ts_recent.map(|ecr| {
+            let ours = millis32(now).wrapping_add(self.numbers.of(key).timestamp_offset);
+            // The peer would take a timestamp of our new clock for an old one; its own echo it cannot refuse.
+            let known = echoed.filter(|&echoed| record.carried && SeqNum(echoed).after(SeqNum(ours)));
+            Timestamp { val: known.unwrap_or(ours), ecr }
         });
         self.reply(*key, record.interface, header, State::TimeWait);
     }

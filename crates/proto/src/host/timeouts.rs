@@ -14,9 +14,7 @@ impl Host {
     /// The instant of [`Host::poll_timeout`] has come. Harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_time_wait(now);
-        for _ in 0..self.reassembly.handle_timeout(now) {
-            self.counters.drops.add(DropReason::FragmentTimeout);
-        }
+        self.expire_fragments(now);
         while let Some((packed, at)) = self.wheel.pop_due(now) {
             match Found::unpack(packed) {
                 Found::Connection(index) => self.connection_timeout(now, index, at),
@@ -24,6 +22,17 @@ impl Host {
                 _ => {}
             }
         }
+    }
+
+    fn expire_fragments(&mut self, now: Instant) {
+        let Self { reassembly, icmp, interfaces, outbox, counters, .. } = self;
+        reassembly.handle_timeout(now, |first| {
+            counters.drops.add(DropReason::FragmentTimeout);
+            if let Some(first) = first {
+                icmp.reassembly_took_too_long(now, first.interface, &first.frame, interfaces, outbox)
+                    .unwrap_or_else(|limited| counters.drops.add(limited));
+            }
+        });
     }
 
     // Ledger: [9293-TO-1].

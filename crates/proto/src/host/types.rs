@@ -8,6 +8,7 @@ use crate::{ConnectionId, DropCounters, ListenerId, UdpId};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
+use core::time::Duration;
 
 /// The settings of a host.
 #[derive(Clone, Debug)]
@@ -19,6 +20,12 @@ pub struct HostConfig {
     pub initial_sequence: Option<fn(&FourTuple) -> SeqNum>,
     /// Ports for connects that name none. Default 32768..=60999 (Linux: `ip_local_port_range`).
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// How long a host that begins, at [`Instant::ZERO`](crate::Instant::ZERO) of its clock, throws segments away whose
+    /// tuples it does not know, instead of answering with RST: they may be of connections that it had before it was
+    /// started again, and an RST would spoil their end. A SYN for a listener is taken all the same. Default zero.
+    /// Deviation, RFC 9293 §3.4.3: a host that forgot its sequence numbers is to be quiet for one MSL before it uses any.
+    /// Ours derive from a secret that is new, and `Host::import_time_wait` makes a host remember.
+    pub quiet_time: Duration,
     /// Most connections at once, half-open ones not counted. Default 4 million.
     pub connections_max: u32,
     /// Most half-open connections at once over all listeners. Default 65,536.
@@ -46,6 +53,7 @@ impl Default for HostConfig {
             tcp: TcpConfig::default(),
             initial_sequence: None,
             ephemeral_ports: 32768..=60999,
+            quiet_time: Duration::ZERO,
             connections_max: 4_000_000,
             half_open_max: 65_536,
             half_open_per_source_max: 1024,
@@ -55,6 +63,14 @@ impl Default for HostConfig {
             recv_total_max: 1 << 30,
             echo: true,
         }
+    }
+}
+
+impl HostConfig {
+    /// The RFCs' own rules wherever the defaults deviate: [`TcpConfig::strict`], and a quiet time of one MSL.
+    pub fn strict() -> Self {
+        let tcp = TcpConfig::strict();
+        Self { quiet_time: tcp.msl, tcp, ..Self::default() }
     }
 }
 

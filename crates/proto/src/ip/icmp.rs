@@ -198,6 +198,28 @@ impl Icmp {
         self.report(now, back, error, &slice(bytes, 0..packet.payload.end))
     }
 
+    /// Tells the sender of a packet, whose first fragment came in `bytes`, that the rest of it did not come in time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Icmp::port_unreachable`].
+    pub(crate) fn reassembly_took_too_long(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        bytes: &Bytes,
+        interfaces: &Interfaces,
+        outbox: &mut Outbox,
+    ) -> Result<(), DropReason> {
+        let Ok(packet) = crate::wire::ip::parse(bytes) else { return Ok(()) };
+        if !may_report(&packet, bytes, interfaces) {
+            return Ok(());
+        }
+        let back = Back::new(interface, packet.source, packet.destination, interfaces, outbox);
+        let error = IcmpRepr::TimeExceeded { reassembly: true };
+        self.report(now, back, error, &slice(bytes, 0..packet.payload.end))
+    }
+
     /// Tells the sender of a frame that `wire::ip::parse` refused what is wrong with it, where RFC 8200 wants that.
     ///
     /// # Errors

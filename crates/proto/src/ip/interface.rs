@@ -68,6 +68,11 @@ impl Interfaces {
         self.list.get(id.index()).unwrap_or(&self.nowhere)
     }
 
+    /// Whether there is an interface of this id.
+    pub(crate) fn has(&self, id: InterfaceId) -> bool {
+        id.index() < self.list.len()
+    }
+
     /// Whether some interface has this address.
     #[inline]
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {

@@ -5,7 +5,7 @@ mod tests;
 
 use super::slice;
 use crate::wire::ip::{ECN_CE, Fragment, IpPacket, IpRepr, emit_header};
-use crate::{DropReason, Instant};
+use crate::{DropReason, Instant, InterfaceId};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use bytes::Bytes;
@@ -59,14 +59,23 @@ struct Partial {
     received: usize,
     /// Octets of the whole payload, known from the last fragment.
     total: Option<usize>,
-    /// Protocol, hop limit and identification of the first fragment.
-    first: Option<(u8, u8, u16)>,
+    first: Option<First>,
     /// Which ECN codepoints the fragments carried, as a set of bits.
     ecn_seen: u8,
     /// What the pieces are charged.
     octets: usize,
     /// Fragments overlapped: the rest of them is thrown away too (RFC 5722 §4).
     refused: bool,
+}
+
+/// What the first fragment says of the whole, and the frame in which it came: an error about the packet quotes it.
+#[derive(Clone, Debug)]
+pub(crate) struct First {
+    protocol: u8,
+    hop_limit: u8,
+    identification: u16,
+    pub(crate) interface: InterfaceId,
+    pub(crate) frame: Bytes,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +100,7 @@ impl Reassembly {
     pub(crate) fn handle(
         &mut self,
         now: Instant,
+        interface: InterfaceId,
         packet: &IpPacket,
         bytes: &Bytes,
     ) -> Result<Option<Bytes>, DropReason> {
@@ -115,6 +125,15 @@ impl Reassembly {
         let Some(partial) = self.partials.get_mut(index) else { return Err(DropReason::FragmentLimit) };
         let before = partial.octets;
         let added = partial.add(packet, fragment, slice(bytes, packet.payload.clone()), charge);
+        if added.is_ok() && fragment.offset == 0 && partial.first.is_none() {
+            partial.first = Some(First {
+                protocol: packet.protocol,
+                hop_limit: packet.hop_limit,
+                identification: packet.identification,
+                interface,
+                frame: bytes.clone(),
+            });
+        }
         self.octets = self.octets - before + partial.octets;
         added?;
         if !partial.is_whole() {
@@ -125,22 +144,20 @@ impl Reassembly {
         whole.assemble().map(Some)
     }
 
-    /// Forgets the packets whose time is over; returns how many of them lacked only fragments.
-    ///
-    /// Deviation, RFC 1122 §3.3.2, RFC 8200 §4.5: no ICMP time exceeded is sent for them; the sender is left to its
-    /// own timers, because the frames that such an error must quote would have to be kept for nothing else.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> u32 {
-        let mut expired = 0;
+    /// Forgets the packets whose time is over. `late` hears of each that lacked only fragments, with its first fragment if
+    /// that has come (RFC 1122 §3.3.2, RFC 8200 §4.5).
+    pub(crate) fn handle_timeout(&mut self, now: Instant, mut late: impl FnMut(Option<&First>)) {
         let octets = &mut self.octets;
         self.partials.retain(|partial| {
             let keep = partial.expires_at > now;
             if !keep {
                 *octets -= partial.octets;
-                expired += u32::from(!partial.refused);
+                if !partial.refused {
+                    late(partial.first.as_ref());
+                }
             }
             keep
         });
-        expired
     }
 
     /// When the next packet's time is over.
@@ -229,9 +246,6 @@ impl Partial {
         if !fragment.more {
             self.total = Some(end);
         }
-        if start == 0 {
-            self.first = Some((packet.protocol, packet.hop_limit, packet.identification));
-        }
         self.ecn_seen |= 1 << (packet.ecn & 0b11);
         self.received += text.len();
         self.octets += charge;
@@ -259,6 +273,7 @@ impl Partial {
     /// Throws away what is here and, until its time is over, what is still to come.
     fn refuse(&mut self) {
         self.refused = true;
+        self.first = None;
         self.pieces = Vec::new();
         self.octets = 0;
         self.received = 0;
@@ -270,14 +285,16 @@ impl Partial {
 
     /// Puts the pieces together behind the header of the first.
     fn assemble(self) -> Result<Bytes, DropReason> {
-        let (protocol, hop_limit, identification) = self.first.ok_or(DropReason::FragmentMalformed)?;
+        let ecn = self.ecn()?;
+        let First { protocol, hop_limit, identification, .. } =
+            self.first.ok_or(DropReason::FragmentMalformed)?;
         let repr = IpRepr {
             source: self.key.source,
             destination: self.key.destination,
             protocol,
             payload_len: self.received,
             hop_limit,
-            ecn: self.ecn()?,
+            ecn,
             identification,
             dont_fragment: false,
         };

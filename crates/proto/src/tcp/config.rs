@@ -48,6 +48,11 @@ pub struct TcpConfig {
     pub orphan_timeout: Duration,
     /// Ignore RST in TIME-WAIT (RFC 1337). Default true; false closes on an exact one, as RFC 9293 has it.
     pub rfc1337: bool,
+    /// Keep the tuple of a connection that this side reset for 2*MSL: a SYN that is not newer gets no connection, and
+    /// whatever else comes is answered with RST as before. Default false.
+    /// Deviation, RFC 9293 §3.3.2, Figure 5, note 3: an RST leaves nothing behind by default, because no deployed stack
+    /// keeps anything and whoever aborts wants the tuple back.
+    pub wait_after_abort: bool,
     /// Differentiated services code point of our packets, 0 to 63; only the lower six bits count. Default 0 (RFC 9293
     /// MUST-48; Linux: the upper six bits of `IP_TOS` and `IPV6_TCLASS`). What answers for no connection any more, as in
     /// TIME-WAIT, has that of the host.
@@ -98,6 +103,7 @@ impl Default for TcpConfig {
             fin_wait_2_timeout: Duration::from_secs(60),
             orphan_timeout: Duration::from_secs(60),
             rfc1337: true,
+            wait_after_abort: false,
             dscp: 0,
             hop_limit: crate::ip::HOP_LIMIT,
             report_trouble: true,
@@ -107,9 +113,15 @@ impl Default for TcpConfig {
 }
 
 impl TcpConfig {
-    /// The RFCs' own numbers wherever the defaults deviate: MSL two minutes, minimum RTO one second.
+    /// The RFCs' own rules wherever the defaults deviate: MSL two minutes, minimum RTO one second, a wait after an
+    /// abort.
     pub fn strict() -> Self {
-        Self { msl: Duration::from_secs(120), rto_min: Duration::from_secs(1), ..Self::default() }
+        Self {
+            msl: Duration::from_secs(120),
+            rto_min: Duration::from_secs(1),
+            wait_after_abort: true,
+            ..Self::default()
+        }
     }
 }
 

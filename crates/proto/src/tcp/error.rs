@@ -53,6 +53,42 @@ pub enum AcceptError {
     Limit,
 }
 
+/// Why the TIME-WAITs of another host were not taken over. A number is the place of the record, counted from zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The host holds connections, half-open ones or TIME-WAITs already.
+    #[error("the host is not fresh: it holds connections or TIME-WAITs already")]
+    NotFresh,
+    /// The octets do not begin as an export does, or something else follows one.
+    #[error("these octets are not exported TIME-WAITs")]
+    NotAnExport,
+    /// A version of the format that this one does not know.
+    #[error("version {0} of the format is not known here")]
+    Version(u16),
+    /// The octets end too early.
+    #[error("the octets end too early")]
+    Truncated,
+    /// More than `time_wait_max`.
+    #[error("more TIME-WAITs than this host may hold")]
+    TooMany,
+    /// More than eight different MSL values on this host, or one of more than ten days.
+    #[error("too many different MSL values on one host (at most eight), or one of more than ten days")]
+    TooManyLifetimes,
+    /// Nothing that a host writes: flags, ports, or an address that no peer can have.
+    #[error("record {0} is impossible")]
+    Invalid(usize),
+    /// Its own address, or interface, is none of this host.
+    #[error("record {0} has an address or an interface that this host has not")]
+    NotLocal(usize),
+    /// No time is left, or more than 2*MSL.
+    #[error("record {0} has no time left, or more than its 2*MSL")]
+    Time(usize),
+    /// Its tuple came before.
+    #[error("record {0} has the addresses and ports of another one")]
+    Duplicate(usize),
+}
+
 /// Why nothing can be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -69,7 +69,7 @@ pub(crate) struct TimeWait<A> {
     /// Milliseconds, wrapping.
     expires_ms: u32,
     /// Bit 31: covered by a half-open connection that reopens the tuple. Bits 27-30: FINs that may still be answered
-    /// in a row. The rest: owner.
+    /// in a row. Bit 26: the connection was reset. Bit 25: from another host, before a restart. The rest: owner.
     owner_and_flags: u32,
     older: u32,
     newer: u32,
@@ -80,7 +80,9 @@ const TIMESTAMPS: u16 = 1 << 11;
 const WIND_SHIFT: u16 = 12;
 const COVERED: u32 = 1 << 31;
 const ANSWERS_SHIFT: u32 = 27;
-const OWNER: u32 = (1 << ANSWERS_SHIFT) - 1;
+const RESET: u32 = 1 << 26;
+const CARRIED: u32 = 1 << 25;
+const OWNER: u32 = CARRIED - 1;
 /// FINs answered in a row, and the time after which one more may be: no sane retransmission schedule is ever refused.
 const ANSWERS: u32 = 10;
 const ANSWER_INTERVAL_MS: u32 = 500;
@@ -151,6 +153,21 @@ impl<A: Copy> TimeWait<A> {
     /// Whether a half-open connection reopens the tuple (RFC 9293 MAY-2).
     pub(crate) const fn is_covered(&self) -> bool {
         self.owner_and_flags & COVERED != 0
+    }
+
+    /// Whether the connection ended by an RST of ours: there is nothing to acknowledge, only a tuple to guard.
+    pub(crate) const fn is_reset(&self) -> bool {
+        self.owner_and_flags & RESET != 0
+    }
+
+    /// Whether the connection was another host's, of the time before a restart: its clock was not ours.
+    pub(crate) const fn is_carried(&self) -> bool {
+        self.owner_and_flags & CARRIED != 0
+    }
+
+    /// Rcv.Wind.Shift.
+    pub(crate) const fn rcv_wind_shift(&self) -> u8 {
+        (self.interface_and_flags >> WIND_SHIFT) as u8 & 0xf
     }
 
     /// How long ago the connection entered TIME-WAIT; right for the first 49 days.
@@ -265,8 +282,14 @@ impl<A: Copy> TimeWaitTable<A> {
         let (now_ms, now) = (now.as_millis(), now.as_nanos());
         let queue = self.queues.get_mut(usize::from(lifetime))?;
         let expires = expiry_ms(now, queue.lifetime);
-        let mut record = TimeWait::new(&fields, lifetime, wrapping_ms(now_ms), wrapping_ms(expires));
-        record.older = queue.newest;
+        let record = TimeWait::new(&fields, lifetime, wrapping_ms(now_ms), wrapping_ms(expires));
+        self.enter(record, lifetime, expires)
+    }
+
+    /// Puts a record at the end of the queue of this lifetime.
+    #[inline]
+    fn enter(&mut self, mut record: TimeWait<A>, lifetime: u8, expires: u64) -> Option<u32> {
+        record.older = self.queues.get(usize::from(lifetime))?.newest;
         let index = match self.records.get_mut(self.free) {
             Some(free) => {
                 let next = free.newer;
@@ -278,6 +301,40 @@ impl<A: Copy> TimeWaitTable<A> {
         self.len += 1;
         self.linked(index, lifetime, expires);
         Some(index)
+    }
+
+    /// Enters a TIME-WAIT of another host again, `left` of which is still ahead; call in the order of what is left. It
+    /// has waited `age_ms`. A time that is longer than a whole lifetime is cut. `None` as for [`Self::insert`].
+    pub(crate) fn restore(
+        &mut self,
+        now: Instant,
+        fields: &Fields<A>,
+        lifetime: u8,
+        (age_ms, left_ms): (u32, u32),
+        reset: bool,
+    ) -> Option<u32> {
+        if lifetime >= self.queues_used {
+            return None;
+        }
+        let latest = expiry_ms(now.as_nanos(), self.queues.get(usize::from(lifetime))?.lifetime);
+        // One more millisecond, because this one has begun already.
+        let expires = (now.as_millis() + u64::from(left_ms) + 1).min(latest);
+        let entered_ms = wrapping_ms(now.as_millis()).wrapping_sub(age_ms);
+        let mut record = TimeWait::new(fields, lifetime, entered_ms, wrapping_ms(expires));
+        record.owner_and_flags |= CARRIED | if reset { RESET } else { 0 };
+        self.enter(record, lifetime, expires)
+    }
+
+    /// The MSL of the queue that a record is in.
+    pub(crate) fn msl_of(&self, record: &TimeWait<A>) -> Duration {
+        self.queues.get(record.queue()).map_or(Duration::ZERO, |queue| queue.msl)
+    }
+
+    /// Marks the record of a connection that ended by an RST of ours.
+    pub(crate) fn mark_reset(&mut self, index: u32) {
+        if let Some(record) = self.get_mut(index) {
+            record.owner_and_flags |= RESET;
+        }
     }
 
     #[cold]

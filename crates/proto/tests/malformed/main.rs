@@ -123,18 +123,24 @@ fn every_bad_packet_in_turn_leaves_one_host_alive() {
     }
 }
 
+/// RFC 1122 §3.3.2, RFC 8200 §4.5.
 #[test]
-fn fragments_whose_rest_does_not_come_are_counted_when_their_time_is_over() {
+fn fragments_whose_rest_does_not_come_are_counted_when_their_time_is_over_and_the_sender_of_a_first_one_is_told()
+ {
     for (family, seconds) in [(Family::V4, 30), (Family::V6, 60)] {
         let mut rig = Rig::new();
-        rig.hand(family.fragment(1, 0, true, 17, &[0; 64]));
+        let first = family.fragment(1, 0, true, 17, &[0; 64]);
+        rig.hand(first.clone());
         rig.hand(family.fragment(2, 64, true, 17, &[0; 64]));
         assert_eq!(rig.drops().total(), 0);
         rig.run_for(Duration::from_secs(seconds) - Duration::from_millis(1));
         assert_eq!(rig.drops().total(), 0);
         let left = rig.run_for(Duration::from_millis(1));
         assert_eq!(Vec::from_iter(rig.drops().iter()), [(DropReason::FragmentTimeout, 2)]);
-        assert!(left.is_empty());
+        let [error] = &left[..] else { panic!("{left:?}") };
+        let (kind, header) = if family == Family::V4 { (11, 20) } else { (3, 40) };
+        assert_eq!((error[header], error[header + 1]), (kind, 1), "time exceeded, in reassembly");
+        assert_eq!(error[header + 8..], first[..], "it quotes the first fragment");
         assert_eq!(rig.host.poll_timeout(), None);
     }
 }

@@ -10,9 +10,6 @@ use std::time::Duration;
 
 const ALL: [State; 6] = [Established, FinWait1, FinWait2, CloseWait, Closing, LastAck];
 
-/// The time after which a connection may answer one more suspicious segment.
-const NEXT_CHALLENGE: Duration = Duration::from_millis(500);
-
 fn each(scene: impl Fn(&mut Scene, State)) {
     for state in ALL {
         in_state(state, |start| scene(start, state));
@@ -246,15 +243,5 @@ fn ack_of_what_was_not_sent_is_acked_and_the_whole_segment_dropped() {
         if state == Established {
             assert_eq!(scene.read(), (vec![], Err(ReadError::Blocked)));
         }
-    });
-}
-
-#[test]
-fn challenges_of_one_connection_run_out_and_come_back_with_time() {
-    in_state(Established, |scene| {
-        let answered = (0..100).filter(|_| !scene.hear(say(SYN)).said.is_empty()).count();
-        assert_eq!(answered, 10);
-        scene.pass(NEXT_CHALLENGE);
-        scene.hear(say(SYN)).is_acked_and_dropped(SynChallenged);
     });
 }

@@ -3,7 +3,8 @@
 use super::before::ALIVE;
 use super::script::Start::{CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
 use super::script::{
-    ACK, FAR, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, NONE, RST, RST_ACK, SYN, SYN_ACK, Scenario, URG_ACK, Until, say, scenario,
+    ACK, FAR, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, NONE, RST, RST_ACK, SYN, SYN_ACK, Scenario, URG_ACK,
+    Until, say, scenario,
 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -97,6 +98,12 @@ fn both_closed() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "CLOSE-WAIT: the FIN again with a larger window",
+            CloseWait,
+            &["CLOSE-WAIT-1"],
+            [say(FIN_ACK).at(-1).acking(-IN_FLIGHT).window(4000).gets("ACK")],
+        ),
+        scenario(
             "CLOSE-WAIT: ACK of text",
             CloseWait,
             &["CLOSE-WAIT-5"],
@@ -112,10 +119,7 @@ fn both_closed() -> Vec<Scenario> {
             "CLOSE-WAIT: FIN behind the FIN",
             CloseWait,
             &["CLOSE-WAIT-8"],
-            [
-                say(FIN_ACK).acking(-IN_FLIGHT).window(window).gets("nothing"),
-                unread.at(-100).gets("ACK"),
-            ],
+            [say(FIN_ACK).acking(-IN_FLIGHT).window(window).gets("nothing"), unread.at(-100).gets("ACK")],
         ),
         scenario(
             "CLOSE-WAIT: URG",
@@ -232,6 +236,7 @@ fn time_wait() -> Vec<Scenario> {
 /// SYNs in TIME-WAIT, and RSTs and strays while one reopens the tuple.
 fn reopening() -> Vec<Scenario> {
     let newer = say(SYN).at(FAR);
+    let fin = say(FIN_ACK).at(-1).of_the_old_connection();
     vec![
         scenario(
             "TIME-WAIT: SYN with a newer number",
@@ -276,7 +281,19 @@ fn reopening() -> Vec<Scenario> {
             "TIME-WAIT: the reopening SYN is reset",
             TimeWait,
             &["TIME-WAIT-4"],
-            [newer.gets("SYN,ACK +1"), say(RST).gets("nothing"), say(FIN_ACK).at(-FAR - 2).gets("ACK of the old connection")],
+            [newer.gets("SYN,ACK +1"), say(RST).gets("nothing"), fin.gets("ACK of the old connection")],
+        ),
+        scenario(
+            "TIME-WAIT: strays while a SYN reopens",
+            TimeWait,
+            &["TIME-WAIT-4", "TIME-WAIT-8"],
+            [
+                newer.gets("SYN,ACK +1"),
+                fin.gets("ACK of the old connection"),
+                say(ACK).of_the_old_connection().gets("nothing"),
+                say(ACK).gets("nothing"),
+                ALIVE,
+            ],
         ),
     ]
 }

@@ -82,7 +82,8 @@ fn linger(namespace: &Namespace) -> Vec<Answer> {
 fn linux(namespace: &Namespace) -> Vec<Answer> {
     let mut probe = Probe::open(namespace);
     for address in LINGER {
-        namespace.ip(&format!("address add {address} dev lo{}", if address.is_ipv6() { " nodad" } else { "" }));
+        namespace
+            .ip(&format!("address add {address} dev lo{}", if address.is_ipv6() { " nodad" } else { "" }));
     }
     // Else the kernel answers only one suspicious segment in half a second.
     namespace.sysctl("net.ipv4.tcp_invalid_ratelimit", "0");
@@ -116,12 +117,20 @@ fn differences_from_linux_are_those_on_the_page_and_no_others() {
         .zip(&theirs)
         .filter(|(ours, theirs)| ours.said != theirs.said)
         .map(|(ours, theirs)| {
-            format!("| {} | {}. {} | {} | {} |", ours.scenario, ours.step + 1, ours.segment, ours.said, theirs.said)
+            format!(
+                "| {} | {}. {} | {} | {} |",
+                ours.scenario,
+                ours.step + 1,
+                ours.segment,
+                ours.said,
+                theirs.said
+            )
         })
         .collect();
     // The reason is in the column after those that can be observed.
     let listed: Vec<&str> = PAPER.lines().filter(|line| is_difference(line)).collect();
-    let without_reason = |line: &&str| line.trim_end_matches(" |").rsplit_once(" | ").map(|(rest, _)| format!("{rest} |"));
+    let without_reason =
+        |line: &&str| line.trim_end_matches(" |").rsplit_once(" | ").map(|(rest, _)| format!("{rest} |"));
     let listed: BTreeSet<String> = listed.iter().filter_map(without_reason).collect();
     let unlisted: Vec<&String> = observed.iter().filter(|line| !listed.contains(*line)).collect();
     let gone: Vec<&String> = listed.iter().filter(|line| !observed.contains(line)).collect();
@@ -149,10 +158,8 @@ fn every_difference_has_a_reason_and_names_a_scenario() {
 #[test]
 fn every_row_of_the_table_has_a_scenario_or_cannot_be_seen_from_outside() {
     let shown: BTreeSet<&str> = scenarios().iter().flat_map(|scenario| scenario.rows).copied().collect();
-    let rows: BTreeSet<&str> = REQUIREMENTS
-        .lines()
-        .filter_map(|line| line.split('\t').next()?.strip_prefix("9293-SA-"))
-        .collect();
+    let rows: BTreeSet<&str> =
+        REQUIREMENTS.lines().filter_map(|line| line.split('\t').next()?.strip_prefix("9293-SA-")).collect();
     let unknown: Vec<_> = shown.difference(&rows).collect();
     assert!(unknown.is_empty(), "no such rows: {unknown:?}");
     let hidden = |row: &str| {

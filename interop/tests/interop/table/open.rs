@@ -4,8 +4,8 @@ use super::before::ALIVE;
 use super::play::{GET, GET_BIG};
 use super::script::Start::{self, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck};
 use super::script::{
-    ACK, FAR, FIN, FIN_ACK, IN_FLIGHT, NONE, RST, RST_ACK, SYN, SYN_ACK, Scenario, Step, URG_ACK, Until, say,
-    scenario,
+    ACK, FAR, FIN, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, NONE, RST, RST_ACK, SYN, SYN_ACK, Scenario, Step,
+    URG_ACK, Until, say, scenario,
 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -20,12 +20,13 @@ struct Common {
     start: Start,
     rows: [&'static [&'static str]; 5],
     acking: i32,
+    wnd: u16,
     /// Shows that the connection is in the same state still.
     same: Step,
 }
 
 macro_rules! common {
-    ($state:literal, $start:expr, $acking:expr, $outside:expr, $same:expr) => {
+    ($state:literal, $start:expr, $acking:expr, $wnd:expr, $outside:expr, $same:expr) => {
         Common {
             names: [
                 concat!($state, ": outside the window"),
@@ -43,6 +44,7 @@ macro_rules! common {
                 &[concat!($state, "-5")],
             ],
             acking: $acking,
+            wnd: $wnd,
             same: $same,
         }
     };
@@ -50,25 +52,26 @@ macro_rules! common {
 
 fn common() -> Vec<Scenario> {
     let states = [
-        common!("ESTABLISHED", Established, 0, &["ESTABLISHED-9", "ESTABLISHED-10"], ALIVE),
-        common!("FIN-WAIT-1", FinWait1, -1, &["FIN-WAIT-1-2"], say(FIN_ACK).acking(-1).gets("ACK +1")),
-        common!("FIN-WAIT-2", FinWait2, 0, &["FIN-WAIT-2-2"], say(FIN_ACK).gets("ACK +1")),
+        common!("ESTABLISHED", Established, 0, WIDE, &["ESTABLISHED-9", "ESTABLISHED-10"], ALIVE),
+        common!("FIN-WAIT-1", FinWait1, -1, WIDE, &["FIN-WAIT-1-2"], say(FIN_ACK).acking(-1).gets("ACK +1")),
+        common!("FIN-WAIT-2", FinWait2, 0, WIDE, &["FIN-WAIT-2-2"], say(FIN_ACK).gets("ACK +1")),
         common!(
             "CLOSE-WAIT",
             CloseWait,
             -IN_FLIGHT,
+            IN_FLIGHT_WINDOW,
             &["CLOSE-WAIT-2"],
-            say(FIN_ACK).at(-1).acking(-IN_FLIGHT).gets("ACK")
+            say(FIN_ACK).at(-1).acking(-IN_FLIGHT).window(IN_FLIGHT_WINDOW).gets("ACK")
         ),
-        common!("CLOSING", Closing, -1, &["CLOSING-2"], say(FIN_ACK).at(-1).acking(-1).gets("ACK")),
-        common!("LAST-ACK", LastAck, -1, &["LAST-ACK-2"], say(FIN_ACK).at(-1).acking(-1).gets("ACK")),
+        common!("CLOSING", Closing, -1, WIDE, &["CLOSING-2"], say(FIN_ACK).at(-1).acking(-1).gets("ACK")),
+        common!("LAST-ACK", LastAck, -1, WIDE, &["LAST-ACK-2"], say(FIN_ACK).at(-1).acking(-1).gets("ACK")),
     ];
     states.into_iter().flat_map(|state| state.scenarios()).collect()
 }
 
 impl Common {
     fn scenarios(&self) -> Vec<Scenario> {
-        let ack = say(ACK).acking(self.acking);
+        let ack = say(ACK).acking(self.acking).window(self.wnd);
         let steps: [Vec<Step>; 5] = [
             vec![
                 ack.at(FAR).gets("ACK"),
@@ -77,7 +80,7 @@ impl Common {
                 ack.at(-100).text("hello").gets("ACK"),
                 self.same,
             ],
-            vec![say(RST).gets("nothing"), say(ACK).acking(self.acking).gets("RST at its ACK")],
+            vec![say(RST).gets("nothing"), ack.gets("RST at its ACK")],
             vec![
                 say(RST).at(1).gets("ACK"),
                 say(RST_ACK).at(2).acking(self.acking).gets("ACK"),
@@ -107,6 +110,8 @@ impl Common {
     }
 }
 
+/// The window of a probe that does not limit the host.
+const WIDE: u16 = u16::MAX;
 /// Octets of [`GET`].
 const GET_LEN: i32 = 30;
 
@@ -150,8 +155,31 @@ fn established() -> Vec<Scenario> {
             "ESTABLISHED: FIN",
             Established,
             &["ESTABLISHED-8"],
-            [say(FIN_ACK).until(Until::Fin, "FIN"), say(ACK).gets("nothing"), say(ACK).gets("RST at its ACK")],
+            [
+                say(FIN_ACK).until(Until::Fin, "FIN"),
+                say(ACK).gets("nothing"),
+                say(ACK).gets("RST at its ACK"),
+            ],
         ),
+        scenario(
+            "ESTABLISHED: timestamp older, or missing",
+            Established,
+            &["ESTABLISHED-1"],
+            [
+                say(ACK).clock(-10).gets("ACK"),
+                text().clock(-10).gets("ACK"),
+                say(ACK).at(FAR).without_timestamp().gets("nothing"),
+                ALIVE,
+            ],
+        )
+        .with_timestamps(),
+        scenario(
+            "ESTABLISHED: timestamp older by one tick",
+            Established,
+            &["ESTABLISHED-1"],
+            [say(ACK).clock(-1).gets("ACK"), ALIVE],
+        )
+        .with_timestamps(),
         scenario(
             "ESTABLISHED: FIN out of order",
             Established,

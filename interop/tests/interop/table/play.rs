@@ -1,6 +1,8 @@
 //! Plays a scenario to a host.
 
-use super::script::{ACK, FIN, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, RST, SYN, Say, Scenario, Start, Step, Until, say};
+use super::script::{
+    ACK, FIN, FIN_ACK, IN_FLIGHT, IN_FLIGHT_WINDOW, RST, SYN, Say, Scenario, Start, Step, Until, say,
+};
 use interop::probe::{Family, Heard, Probe};
 use linger_proto::SeqNum;
 use linger_proto::wire::tcp::{Flags, Header, Options, Timestamp};
@@ -127,19 +129,21 @@ impl Line<'_> {
         if passes_acks {
             heard.retain(|segment| segment.text_len > 0 || segment.header.flags != ACK);
         }
-        describe(&header, &heard, numbers, matches!(step.until, Until::Text(2..)))
+        describe(&header, &heard, numbers, step.until)
     }
 
     fn header(&self, say: &Say) -> Header {
         let syn = say.flags.has(SYN);
+        let (rcv_nxt, snd_nxt) = self.old.filter(|_| say.old).unwrap_or((self.seq, self.ack));
         let timestamp = self
             .clock
-            .map(|clock| Timestamp { val: clock.val.wrapping_add_signed(say.clock), ecr: clock.ecr });
+            .zip(say.clock)
+            .map(|(clock, by)| Timestamp { val: clock.val.wrapping_add_signed(by), ecr: clock.ecr });
         Header {
             source: self.port,
             destination: self.host_port,
-            seq: self.seq + say.seq.cast_unsigned(),
-            ack: if say.flags.has(ACK) { self.ack + say.ack.cast_unsigned() } else { SeqNum(0) },
+            seq: rcv_nxt + say.seq.cast_unsigned(),
+            ack: if say.flags.has(ACK) { snd_nxt + say.ack.cast_unsigned() } else { SeqNum(0) },
             flags: say.flags,
             wnd: say.wnd,
             urgent: u16::from(say.flags.has(Flags::URG)),
@@ -176,13 +180,17 @@ impl Line<'_> {
 
 /// The answer in words. Numbers are counted from RCV.NXT and SND.NXT of the host as they were; in an answer that stands for
 /// no connection, from SEG.SEQ.
-fn describe(said: &Header, heard: &[Heard], numbers: Numbers, counts_text: bool) -> String {
+fn describe(said: &Header, heard: &[Heard], numbers: Numbers, until: Until) -> String {
     let mut words: Vec<String> = Vec::new();
     let octets = octets(heard, numbers.snd_nxt);
     for segment in heard {
         let fin = segment.header.flags.has(FIN);
         if segment.text_len > 0 {
-            let text = if counts_text { format!("{octets} of text") } else { "text".to_owned() };
+            let text = match until {
+                Until::Text(most @ 2..) if octets > most => format!("more than {most} of text"),
+                Until::Text(2..) => format!("{octets} of text"),
+                _ => "text".to_owned(),
+            };
             if !words.contains(&text) {
                 words.push(text);
             }

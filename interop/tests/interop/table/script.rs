@@ -36,8 +36,10 @@ pub(super) struct Say {
     pub(super) ack: i32,
     pub(super) text: &'static str,
     pub(super) wnd: u16,
-    /// Counted from the probe's clock.
-    pub(super) clock: i32,
+    /// Counted from the probe's clock; `None`: no timestamp.
+    pub(super) clock: Option<i32>,
+    /// It belongs to the connection that had the tuple before.
+    pub(super) old: bool,
 }
 
 /// How long the answer is listened for.
@@ -102,7 +104,7 @@ pub(super) const RST_SYN: Flags = Flags(0x06);
 
 /// A segment with these control bits and the numbers as they should be.
 pub(super) const fn say(flags: Flags) -> Say {
-    Say { flags, seq: 0, ack: 0, text: "", wnd: 0xffff, clock: 0 }
+    Say { flags, seq: 0, ack: 0, text: "", wnd: 0xffff, clock: Some(0), old: false }
 }
 
 impl Say {
@@ -123,7 +125,15 @@ impl Say {
     }
 
     pub(super) const fn clock(self, clock: i32) -> Self {
-        Self { clock, ..self }
+        Self { clock: Some(clock), ..self }
+    }
+
+    pub(super) const fn without_timestamp(self) -> Self {
+        Self { clock: None, ..self }
+    }
+
+    pub(super) const fn of_the_old_connection(self) -> Self {
+        Self { old: true, ..self }
     }
 
     pub(super) const fn until(self, until: Until, gets: &'static str) -> Step {
@@ -139,7 +149,7 @@ impl Say {
 impl Step {
     /// The segment in few words, for the list of differences.
     pub(super) fn shown(&self) -> String {
-        let Say { flags, seq, ack, text, wnd, clock } = self.say;
+        let Say { flags, seq, ack, text, wnd, clock, old } = self.say;
         let mut shown = if flags == NONE { "no bit".to_owned() } else { flags.to_string() };
         let far = |number: i32| match number {
             FAR => "far".to_owned(),
@@ -152,14 +162,19 @@ impl Step {
         if ack != 0 && flags.has(ACK) {
             shown += &format!(" acking {}", far(ack));
         }
-        if clock != 0 {
-            shown += &format!(" clock {clock:+}");
+        match clock {
+            Some(0) => {}
+            Some(clock) => shown += &format!(" clock {clock:+}"),
+            None => shown += " without timestamp",
         }
         if wnd != 0xffff {
             shown += &format!(" window {wnd}");
         }
         if !text.is_empty() {
             shown += " with text";
+        }
+        if old {
+            shown += " of the old connection";
         }
         shown
     }

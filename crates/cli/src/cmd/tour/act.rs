@@ -83,7 +83,8 @@ pub(super) fn act(scene: Scene, settings: Settings, page: &Page) -> Act {
     let server = SocketAddr::new(sim.ipv4(hosts[1]), 80);
     let page = if scene.page_changes { page.changing() } else { page.clone() };
     let server_log = log.clone();
-    sim.spawn(hosts[1], move |net| scene.server.run(net, server, page, server_log));
+    let client = sim.ipv4(hosts[0]);
+    sim.spawn(hosts[1], move |net| scene.server.run(net, server, client, page, server_log));
     let client_log = log.clone();
     sim.spawn(hosts[0], move |net| scene.client.run(net, server, client_log));
     let readings = Rc::new(RefCell::new(Vec::new()));

@@ -13,7 +13,7 @@ use linger::{Net, TcpListener, TcpStream};
 use linger_proto::{ConnectConfig, ConnectError};
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 /// How the application on HOST1 behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Client {
-    /// How many connections it opens, one after the other, all from one port when there are several.
+    /// How many connections it opens, one after the other.
     pub(super) visits: u32,
     /// When it comes back, by its clock, or when it has closed if that is later.
     pub(super) back_at: Duration,
@@ -31,11 +31,31 @@ pub(super) struct Client {
     pub(super) half_close: bool,
     /// It closes at this time of its clock, or when it has the reply if that is later.
     pub(super) close_at: Duration,
+    /// How long it goes on after the reply before it closes.
+    pub(super) closes_after: Duration,
+    /// It connects from the same port each time.
+    pub(super) own_port: bool,
+}
+
+/// How HOST2's application comes to its connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Opens {
+    /// It listens.
+    #[default]
+    Listens,
+    /// It connects, as HOST1's application does, from its own port to that one's.
+    Connects,
+    /// It does not.
+    Never,
 }
 
 /// How the application on HOST2 behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Server {
+    /// How it comes to its connections.
+    pub(super) opens: Opens,
+    /// It closes a connection as soon as it has answered on it.
+    pub(super) one_reply: bool,
     /// How long it works on a reply.
     pub(super) thinks: Duration,
     /// How long it goes on before it closes a connection on which it has nothing more to do.
@@ -48,7 +68,7 @@ pub(super) struct Server {
 
 /// What HOST2's application says when it fails.
 pub(super) const FAILED: &str = "the program failed in the middle of its reply";
-/// The source port of a client that comes back.
+/// The source port of a client that has its own.
 const CLIENT_PORT: u16 = 49_152;
 /// How long a client waits before it tries again to use its port.
 const RETRY: Duration = Duration::from_secs(1);
@@ -73,7 +93,7 @@ impl Client {
     async fn connect(self, net: &Net, server: SocketAddr, log: &Log, start: Instant) -> Option<TcpStream> {
         loop {
             let mut config = ConnectConfig::default();
-            if self.visits > 1 {
+            if self.own_port {
                 config.local = Some(SocketAddr::new(unspecified(server), CLIENT_PORT));
             }
             let result = net.connect_with(server, config).await;
@@ -117,6 +137,7 @@ impl Client {
         match driving.await {
             Ok(Ok(parts)) => {
                 tokio::time::sleep_until(start + self.close_at).await;
+                tokio::time::sleep(self.closes_after).await;
                 Some(close(parts.io.into_inner().stream).await)
             }
             Ok(Err(error)) => {
@@ -128,7 +149,7 @@ impl Client {
     }
 }
 
-fn unspecified(like: SocketAddr) -> std::net::IpAddr {
+fn unspecified(like: SocketAddr) -> IpAddr {
     match like {
         SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
@@ -165,9 +186,22 @@ async fn ask(sender: &mut Sender) -> hyper::Result<Answer> {
 }
 
 impl Server {
-    /// Serves the page for ever.
-    pub(super) async fn run(self, net: Net, at: SocketAddr, page: Page, log: Log) {
+    /// Serves the page for ever. `client` is the address of HOST1.
+    pub(super) async fn run(self, net: Net, at: SocketAddr, client: IpAddr, page: Page, log: Log) {
         let start = Instant::now();
+        match self.opens {
+            Opens::Listens => {}
+            Opens::Never => return,
+            Opens::Connects => {
+                let mut config = ConnectConfig::default();
+                config.local = Some(at);
+                match net.connect_with(SocketAddr::new(client, CLIENT_PORT), config).await {
+                    Ok(stream) => self.serve(stream, start, page.edition(0), &log).await,
+                    Err(error) => log.server_failed(&error.to_string()),
+                }
+                return;
+            }
+        }
         let listener = match net.listen(at).await {
             Ok(listener) => listener,
             Err(error) => return log.server_failed(&error.to_string()),
@@ -194,7 +228,7 @@ impl Server {
         });
         let mut builder = hyper::server::conn::http1::Builder::new();
         // The Date header comes from the machine's clock, and a run must not know it.
-        builder.auto_date_header(false).half_close(true);
+        builder.auto_date_header(false).half_close(true).keep_alive(!self.one_reply);
         let mut connection = builder.serve_connection(TokioIo::new(stream), service);
         let served = {
             let serving = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx));

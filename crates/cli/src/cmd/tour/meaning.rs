@@ -10,6 +10,12 @@ use std::time::Duration;
 pub(super) enum Meaning {
     /// `opener` asks to open.
     Syn { opener: usize },
+    /// The SYN of `opener` that meets the other's on the way.
+    CrossingSyn { opener: usize },
+    /// The answer to a SYN that crossed.
+    CrossedSynAck { from: usize },
+    /// The SYN of `opener`, which asks for the tuple of a connection in TIME-WAIT, and gets it.
+    ReopeningSyn { opener: usize },
     /// `opener`'s SYN again.
     SynAgain { opener: usize },
     /// The answer to a SYN.
@@ -46,6 +52,8 @@ pub(super) enum Meaning {
     CrossedAck { from: usize },
     /// A FIN that came again, acknowledged again out of TIME-WAIT.
     FinReAck { from: usize },
+    /// RST of a host on which nobody listens.
+    Refusal { from: usize },
     /// RST of a host that knows of no such connection.
     ResetUnknown { from: usize },
     /// RST of a host that gives up.
@@ -158,13 +166,25 @@ impl Story {
         if let Some(ack) = row.relative.1 {
             self.acked[from] = Some(before.map_or(ack, |known| known.max(ack)));
         }
+        let (met, became) = match row.fate {
+            Fate::Arrived { receiver, .. } => (receiver.before, receiver.after),
+            _ => (State::Closed, State::Closed),
+        };
+        if segment.rst() && met == State::SynSent {
+            return vec![Meaning::Refusal { from }];
+        }
         if segment.rst() {
             let unknown = matches!(row.sender.before, State::Closed | State::Listen);
             return vec![if unknown { Meaning::ResetUnknown { from } } else { Meaning::ResetAbort { from } }];
         }
         if segment.syn() {
             return vec![match (segment.ack_bit(), row.again) {
+                (true, _) if met == State::SynReceived => Meaning::CrossedSynAck { from },
                 (true, _) => Meaning::SynAck { from },
+                (false, _) if met == State::SynSent => Meaning::CrossingSyn { opener: from },
+                (false, _) if met == State::TimeWait && became == State::SynReceived => {
+                    Meaning::ReopeningSyn { opener: from }
+                }
                 (false, true) => Meaning::SynAgain { opener: from },
                 (false, false) => Meaning::Syn { opener: from },
             }];
@@ -207,7 +227,9 @@ impl Story {
         if row.segment.fin() {
             self.fin_again[host] = row.again;
         }
-        meanings.extend(drop.map(|why| Meaning::Dropped { by: host, why }));
+        // A SYN that nobody takes: the RST that answers it tells the story.
+        let told = drop.filter(|why| !(row.segment.syn() && *why == DropReason::NoConnection));
+        meanings.extend(told.map(|why| Meaning::Dropped { by: host, why }));
         if drop.is_none() && !row.segment.text.is_empty() && self.is_stray(line, row) {
             meanings.push(Meaning::StrayTaken { by: host });
         }

@@ -132,6 +132,43 @@ fn reset_ends_badly_with_every_seed() {
 }
 
 #[test]
+fn simultaneous_open_goes_through_syn_received_on_both_sides_to_one_connection_with_every_seed() {
+    all(Name::SimultaneousOpen, |act, _| {
+        assert!(act.good(), "{:?}", act.outcome);
+        for side in [0, 1] {
+            assert!(was(act, side, State::SynSent) && was(act, side, State::SynReceived), "side {side}");
+            assert!(means(act, Meaning::CrossingSyn { opener: side }), "side {side}");
+            assert!(means(act, Meaning::CrossedSynAck { from: side }), "side {side}");
+        }
+        assert_eq!(act.outcome.served.len(), 1);
+    });
+}
+
+#[test]
+fn refused_is_told_to_the_application_and_leaves_no_time_wait_with_every_seed() {
+    all(Name::Refused, |act, _| {
+        assert!(!act.verdict.intact && !act.verdict.in_order);
+        assert!(means(act, Meaning::Refusal { from: 1 }) && means(act, Meaning::EndedByReset { host: 0 }));
+        let refused: Vec<_> = act.outcome.attempts.iter().map(|attempt| attempt.refused.clone()).collect();
+        assert_eq!(refused, [Some(CloseReason::Refused.to_string())]);
+        assert!(act.lines.iter().all(|line| !line.states.contains(&State::TimeWait)));
+    });
+}
+
+#[test]
+fn reopen_gets_in_at_once_during_time_wait_with_every_seed() {
+    all(Name::Reopen, |act, time_wait| {
+        assert!(act.good(), "{:?}", act.outcome);
+        assert_eq!(means(act, Meaning::ReopeningSyn { opener: 0 }), time_wait);
+        assert!(was(act, 1, State::TimeWait) && !was(act, 0, State::TimeWait));
+        let attempts = &act.outcome.attempts;
+        assert_eq!(attempts.len(), 2);
+        assert!(attempts.iter().all(|attempt| attempt.refused.is_none()));
+        assert!(attempts[1].at < Duration::from_millis(2_100), "no waiting: {:?}", attempts[1].at);
+    });
+}
+
+#[test]
 fn no_line_of_any_output_is_wider_than_a_hundred_columns() {
     let scenes = [
         Name::Orderly,
@@ -140,6 +177,9 @@ fn no_line_of_any_output_is_wider_than_a_hundred_columns() {
         Name::SimultaneousClose,
         Name::HalfClose,
         Name::Reset,
+        Name::SimultaneousOpen,
+        Name::Refused,
+        Name::Reopen,
     ];
     for scene in scenes {
         for time_wait in [true, false] {
@@ -169,6 +209,9 @@ fn every_meaning_has_words_in_both_languages() {
     let lost = linger_sim::Loss::Fault;
     let all = [
         Meaning::Syn { opener: 0 },
+        Meaning::CrossingSyn { opener: 0 },
+        Meaning::CrossedSynAck { from: 0 },
+        Meaning::ReopeningSyn { opener: 0 },
         Meaning::SynAgain { opener: 0 },
         Meaning::SynAck { from: 0 },
         Meaning::HandshakeAck { from: 0 },
@@ -187,6 +230,7 @@ fn every_meaning_has_words_in_both_languages() {
         Meaning::LastAck { from: 0 },
         Meaning::CrossedAck { from: 0 },
         Meaning::FinReAck { from: 0 },
+        Meaning::Refusal { from: 0 },
         Meaning::ResetUnknown { from: 0 },
         Meaning::ResetAbort { from: 0 },
         Meaning::TimeWaitBegins { host: 0 },
@@ -209,7 +253,16 @@ fn every_meaning_has_words_in_both_languages() {
 
 #[test]
 fn every_step_is_explained_and_none_falls_through() {
-    for name in [Name::Orderly, Name::LostLastAck, Name::SimultaneousClose, Name::HalfClose, Name::Reset] {
+    for name in [
+        Name::Orderly,
+        Name::LostLastAck,
+        Name::SimultaneousClose,
+        Name::HalfClose,
+        Name::Reset,
+        Name::SimultaneousOpen,
+        Name::Refused,
+        Name::Reopen,
+    ] {
         let act = run(name, 5, true);
         for step in steps(&act.lines) {
             assert!(!matches!(step.meaning, Meaning::Other { .. }), "{name:?}: {step:?}");

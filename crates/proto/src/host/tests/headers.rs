@@ -454,3 +454,21 @@ fn dscp_may_change_while_the_connection_is_up_and_only_for_that_connection() {
     solo.host.stream(solo.id).unwrap().write(now, b"another").unwrap();
     assert_eq!(mark(&leaving(&mut solo.host, now)[0]), (0, 64));
 }
+
+// requirement: 9293-SHLD-22
+#[test]
+fn syn_cookie_bears_the_mark_of_its_listener() {
+    let mut solo = Solo::listening(plain());
+    let tcp = TcpConfig { dscp: 46, hop_limit: 9, ..plain() };
+    let config = ListenConfig::default().backlog(0).tcp(tcp);
+    solo.host.listen("0.0.0.0:81".parse().unwrap(), config).unwrap();
+    solo.tuple.local.set_port(81);
+    for port in 1..=5 {
+        solo.tuple.remote.set_port(port);
+        let syn = solo.packet(&seg(Flags::SYN, -1, 0));
+        solo.host.handle_frames(solo.now, InterfaceId(0), &mut [Frame::from(syn)].into_iter());
+    }
+    let answers = leaving(&mut solo.host, solo.now);
+    assert!(solo.host.counters().syn_cookies_sent > 0);
+    assert!(answers.len() > 1 && answers.iter().all(|answer| mark(answer) == (46, 9)));
+}

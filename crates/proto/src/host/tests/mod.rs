@@ -6,6 +6,7 @@
 //! - `anywhere`: listeners at any address and port
 //! - `cookies`: SYNs beyond the bounds; `hold`: SYNs that wait for a decision
 //! - `calls`: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS in every state
+//! - `carry`: TIME-WAIT across a restart, quiet time; `aborted`: TIME-WAIT after an abort
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
@@ -20,9 +21,11 @@
 //! - `plain`: the short way in against the long one
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
+mod aborted;
 mod acks;
 mod anywhere;
 mod calls;
+mod carry;
 mod closing;
 mod cookies;
 mod headers;

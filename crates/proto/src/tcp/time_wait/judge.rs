@@ -27,6 +27,8 @@ pub(crate) enum Verdict {
     /// A SYN that may be old: challenge ACK, at most one a second for this tuple
     /// ([`TimeWaitTable::may_answer_refused`](super::TimeWaitTable::may_answer_refused)).
     RefuseSyn,
+    /// The connection ended by an RST of ours, and the peer does not know it yet: RST again, as from CLOSED.
+    Reset,
     /// An exact RST where RFC 1337 is switched off: forget the record.
     Close,
 }
@@ -50,6 +52,9 @@ pub(crate) fn judge<A: Copy>(
     }
     if flags.syn {
         return judge_syn(record, seq, flags, ts);
+    }
+    if record.is_reset() {
+        return Verdict::Reset;
     }
     // Before the window test, which it could not pass, and before PAWS: a FIN that ends where the connection ended
     // cannot belong to another one [9293-SA-TIME-WAIT-8].
@@ -91,7 +96,7 @@ pub(crate) fn judge_covered<A: Copy>(
     flags: Flags,
     text_len: u32,
 ) -> Option<Verdict> {
-    if flags.rst || flags.syn {
+    if flags.rst || flags.syn || record.is_reset() {
         return None;
     }
     if is_the_fin(record, seq, ack, flags, text_len) {

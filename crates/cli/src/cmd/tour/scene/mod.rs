@@ -9,15 +9,21 @@
 //! | `simultaneous_close` | both applications close at the same time of their clocks |
 //! | `half_close` | HOST1's application has said everything once it has asked |
 //! | `reset` | HOST2's application fails in the middle of its reply |
+//! | `simultaneous_open` | both applications connect, each to the other's port |
+//! | `refused` | HOST2's application does not listen |
+//! | `reopen` | HOST2's application closes first, and HOST1 comes back to its port |
 
 mod half_close;
 mod lost_last_ack;
 mod old_duplicate;
 mod orderly;
+mod refused;
+mod reopen;
 mod reset;
 mod simultaneous_close;
+mod simultaneous_open;
 
-use super::apps::{Client, Server};
+use super::apps::{Client, Opens, Server};
 use linger_proto::{FourTuple, SeqNum};
 use linger_sim::{HostId, Link};
 use std::time::Duration;
@@ -37,6 +43,12 @@ pub(crate) enum Name {
     HalfClose,
     /// One side gives up.
     Reset,
+    /// Both sides open at the same moment.
+    SimultaneousOpen,
+    /// Nobody listens.
+    Refused,
+    /// A SYN for a connection in TIME-WAIT.
+    Reopen,
 }
 
 impl Name {
@@ -49,6 +61,9 @@ impl Name {
             Self::SimultaneousClose => "simultaneous-close",
             Self::HalfClose => "half-close",
             Self::Reset => "reset",
+            Self::SimultaneousOpen => "simultaneous-open",
+            Self::Refused => "refused",
+            Self::Reopen => "reopen",
         }
     }
 
@@ -61,6 +76,9 @@ impl Name {
             Self::SimultaneousClose => simultaneous_close::scene(),
             Self::HalfClose => half_close::scene(),
             Self::Reset => reset::scene(),
+            Self::SimultaneousOpen => simultaneous_open::scene(),
+            Self::Refused => refused::scene(),
+            Self::Reopen => reopen::scene(),
         }
     }
 }

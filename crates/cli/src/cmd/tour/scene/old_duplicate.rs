@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(super) fn scene() -> Scene {
     Scene {
-        client: Client { visits: 2, back_at: BACK_AT, ..Client::default() },
+        client: Client { visits: 2, back_at: BACK_AT, own_port: true, ..Client::default() },
         server: Server { thinks: THINKS, ..Server::default() },
         page_changes: true,
         timestamps: false,

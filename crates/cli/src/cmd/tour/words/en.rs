@@ -67,6 +67,14 @@ const fn scene(name: Name) -> &'static str {
             "HOST1's application closes its half as soon as it has asked; HOST2's takes a while to answer."
         }
         Name::Reset => "HOST2's application fails in the middle of its reply and gives the connection up.",
+        Name::SimultaneousOpen => {
+            "nobody listens; both applications connect at the same moment, each to the other's port."
+        }
+        Name::Refused => "on HOST2 nobody listens at the port that HOST1's application asks for.",
+        Name::Reopen => {
+            "HOST2's application closes first, as soon as it has answered, so that TIME-WAIT is on HOST2. HOST1's asks \
+             a second time from the same port while it lasts."
+        }
     }
 }
 
@@ -118,6 +126,26 @@ fn opening(meaning: &Meaning) -> Option<String> {
             "{} asks to open a connection. SYN carries the sequence number its octets will count from, \
              the largest segment it takes, and the extensions it offers.",
             host(opener)
+        ),
+        Meaning::CrossingSyn { opener } => format!(
+            "{}'s SYN meets the other's on the way: each side asks to open without knowing that the other does too, \
+             and learns it in SYN-SENT. There will be one connection, not two.",
+            host(opener)
+        ),
+        Meaning::CrossedSynAck { from } => format!(
+            "{} repeats its SYN and acknowledges the one that crossed it. For {} this completes the opening: no third \
+             segment is needed.",
+            host(from),
+            peer(from)
+        ),
+        Meaning::ReopeningSyn { opener } => format!(
+            "{} asks to open the connection between the same addresses and ports again, which {} still remembers in \
+             TIME-WAIT. The SYN proves that it is no stray: its timestamp, or its sequence number, is above everything \
+             the old connection has seen (RFC 6191). So {} agrees at once, and counts its own octets from above the \
+             old ones.",
+            host(opener),
+            peer(opener),
+            peer(opener)
         ),
         Meaning::SynAgain { opener } => {
             format!("No answer came in time: {} sends its SYN again.", host(opener))
@@ -211,6 +239,12 @@ fn closing(meaning: &Meaning) -> Option<String> {
 /// How it ends: RST, TIME-WAIT, CLOSED.
 fn ending(meaning: &Meaning) -> Option<String> {
     Some(match meaning {
+        Meaning::Refusal { from } => format!(
+            "Nobody listens at this port of {}: RST refuses the connection. It acknowledges the SYN, which is how {} \
+             knows that it is meant for this attempt and not for an older one.",
+            host(from),
+            peer(from)
+        ),
         Meaning::ResetUnknown { from } => {
             format!("{} knows of no such connection and can only answer RST.", host(from))
         }

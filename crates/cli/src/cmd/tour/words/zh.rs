@@ -66,6 +66,11 @@ const fn scene(name: Name) -> &'static str {
         Name::SimultaneousClose => "两边的应用都在各自时钟走到一秒时关闭。",
         Name::HalfClose => "HOST1 的应用发出请求后立即关闭自己这一半；HOST2 的应用过一会儿才应答。",
         Name::Reset => "HOST2 的应用在应答中途失败，放弃连接。",
+        Name::SimultaneousOpen => "没有人监听；两边的应用同时发起连接，各自连到对方的端口。",
+        Name::Refused => "HOST1 的应用所请求的端口在 HOST2 上无人监听。",
+        Name::Reopen => {
+            "HOST2 的应用应答后立即先关闭，因此 TIME-WAIT 在 HOST2 上；在它持续期间，HOST1 的应用从同一端口再次请求。"
+        }
     }
 }
 
@@ -144,6 +149,21 @@ fn opening(meaning: &Meaning) -> Option<String> {
             "{} 请求建立连接。SYN 带有其字节计数的起点序号、可接收的最大报文段，以及它提出的扩展选项。",
             host(opener)
         ),
+        Meaning::CrossingSyn { opener } => format!(
+            "{} 的 SYN 与对方的 SYN 在途中相遇：双方都在不知道对方也在请求的情况下请求，到 SYN-SENT 才得知。结果是一个连接，而不是两个。",
+            host(opener)
+        ),
+        Meaning::CrossedSynAck { from } => format!(
+            "{} 重复自己的 SYN，并确认与它相遇的那个 SYN。对 {} 来说建立就此完成：不需要第三个报文段。",
+            host(from),
+            peer(from)
+        ),
+        Meaning::ReopeningSyn { opener } => format!(
+            "{} 请求再次建立同一对地址和端口之间的连接，而 {} 仍在 TIME-WAIT 中记得它。这个 SYN 证明自己不是迷途的：它的时间戳或序号高于旧连接所见过的一切（RFC 6191）。所以 {} 立即同意，并从高于旧序号处开始为自己的字节计数。",
+            host(opener),
+            peer(opener),
+            peer(opener)
+        ),
         Meaning::SynAgain { opener } => format!("未及时得到回答：{} 重发 SYN。", host(opener)),
         Meaning::SynAck { from } => format!(
             "{} 同意：确认对方的 SYN，并发出自己的 SYN。{} 由此知道两个方向都通。",
@@ -219,6 +239,11 @@ fn closing(meaning: &Meaning) -> Option<String> {
 /// How it ends: RST, TIME-WAIT, CLOSED.
 fn ending(meaning: &Meaning) -> Option<String> {
     Some(match meaning {
+        Meaning::Refusal { from } => format!(
+            "{} 的这个端口无人监听：以 RST 拒绝连接。它确认了 SYN，{} 由此知道它针对的是这次请求，而不是更早的某一次。",
+            host(from),
+            peer(from)
+        ),
         Meaning::ResetUnknown { from } => format!("{} 不知道有这样的连接，只能回答 RST。", host(from)),
         Meaning::ResetAbort { from } => {
             format!("{} 放弃连接：RST 立即结束两半，未交付的内容全部丢失。", host(from))

@@ -32,6 +32,7 @@ pub(super) const fn drop_text(reason: DropReason) -> &'static str {
         DropReason::TcpChecksum => "TCP 校验和有误",
         DropReason::TcpPortZero => "TCP 端口为零",
         DropReason::TcpOptions => "TCP 选项有误",
+        DropReason::QuietTime => "启动后的静默期",
         DropReason::NoConnection => "没有这样的连接",
         DropReason::NotASyn => "LISTEN 中收到的不是 SYN",
         DropReason::SynQueueFull => "SYN 队列已满",
