@@ -47,6 +47,7 @@ enum Command {
     Serve(cmd::serve::Args),
     Fetch(cmd::fetch::Args),
     Run(cmd::run::Args),
+    Sim(cmd::sim::Args),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(args)) => cmd::serve::run(&args),
         Some(Command::Fetch(args)) => cmd::fetch::run(&args),
         Some(Command::Run(args)) => cmd::run::run(&args),
+        Some(Command::Sim(args)) => cmd::sim::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("linger: {error}");

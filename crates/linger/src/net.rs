@@ -158,10 +158,7 @@ impl Net {
     /// # Errors
     /// See [`ImportError`]; nothing was taken over then.
     pub fn import_time_wait(&self, octets: &[u8]) -> Result<usize, ImportError> {
-        let (first, others) = match self.shards.all() {
-            [first, others @ ..] => (first, others),
-            [] => return Err(ImportError::NotFresh),
-        };
+        let [first, others @ ..] = self.shards.all() else { return Err(ImportError::NotFresh) };
         let used = |handle: &Handle| {
             let mut core = handle.lock();
             let now = core.now();

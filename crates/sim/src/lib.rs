@@ -12,6 +12,7 @@
 //! | [`check`] | invariants |
 //! | `capture` | a link as a pcapng file with the states in its comments |
 //! | [`ladder`] | the segments between two hosts as a drawing |
+//! | [`explore`] | every way in which two hosts can live through a connection, within a bound
 //! | `digest` | one number for everything that happened |
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod app;
 mod capture;
 pub mod check;
 mod digest;
+pub mod explore;
 pub mod fault;
 pub mod ladder;
 mod link;

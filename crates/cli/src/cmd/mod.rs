@@ -6,10 +6,12 @@
 //! | `serve` | static files on our TCP over a TUN |
 //! | `fetch` | an HTTP client on our TCP over a TUN |
 //! | `run` | a command in a network namespace whose only link leads into linger |
+//! | `sim` | what can happen to two hosts: `sim explore` |
 
 pub(crate) mod fetch;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod sim;
 pub(crate) mod tour;
 
 /// What every command that needs a TUN or a namespace answers elsewhere.

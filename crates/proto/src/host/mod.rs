@@ -11,10 +11,11 @@
 //! - `output`, `emit`: what leaves (D); `timeouts`: what is due
 //! - `demux`, `key`: from addresses and ports to the object that owns them
 //! - `shards`: several hosts that are one; `shard_map`: which of them owns what
-//! - `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
+//! - `canonical`: what of a host decides its future; `snapshot`: everything the host holds at one moment; `growth`: what growing has cost
 
 mod batch;
 mod calls;
+mod canonical;
 mod carry;
 mod cookies;
 mod datagrams;

@@ -344,10 +344,10 @@ pub(super) fn initial_sequence(
     now: Instant,
     after: Option<SeqNum>,
 ) -> SeqNum {
-    if let Some(laboratory) = config.initial_sequence {
-        return laboratory(&key.tuple());
-    }
-    let iss = numbers.initial_sequence(now);
+    let iss = match config.initial_sequence {
+        Some(laboratory) => laboratory(&key.tuple()),
+        None => numbers.initial_sequence(now),
+    };
     match after {
         // Far enough that no segment of the old connection can lie in the new window.
         Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,

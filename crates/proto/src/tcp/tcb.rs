@@ -304,6 +304,16 @@ impl Tcb {
         self.timing = false;
     }
 
+    /// The sequence number after the segment being timed.
+    pub(crate) fn timed_end(&self) -> SeqNum {
+        self.timed_end
+    }
+
+    /// When it left, microseconds.
+    pub(crate) fn timed_at_us(&self) -> u32 {
+        self.timed_at_us
+    }
+
     /// Whether a segment is being timed.
     pub(crate) fn is_timing(&self) -> bool {
         self.timing

@@ -365,12 +365,7 @@ impl<A: Copy> TimeWaitTable<A> {
         let Some(queue) = self.get(index).map(TimeWait::queue) else { return false };
         let lifetime = self.queues.get(queue).map_or(0, |queue| queue.lifetime);
         let Some(record) = self.get_mut(index) else { return false };
-        // The last start of 2*MSL is one lifetime before their end.
-        let lifetime_ms = u32::try_from(lifetime / NANOS_PER_MS).unwrap_or(u32::MAX);
-        let started_ms = record.expires_ms.wrapping_sub(lifetime_ms);
-        let earned = wrapping_ms(now.as_millis()).wrapping_sub(started_ms) / ANSWER_INTERVAL_MS;
-        let left = record.owner_and_flags >> ANSWERS_SHIFT & 0xf;
-        let answers = left.saturating_add(earned).min(ANSWERS);
+        let answers = answers(record, lifetime, now);
         if answers == 0 {
             return false;
         }
@@ -380,6 +375,22 @@ impl<A: Copy> TimeWaitTable<A> {
         self.unlink(&record);
         self.append(index, now);
         true
+    }
+
+    /// How many repetitions of the peer's FIN would be answered now, in a row.
+    pub(crate) fn answers_left(&self, index: u32, now: Instant) -> u32 {
+        let Some(record) = self.get(index) else { return 0 };
+        let lifetime = self.queues.get(record.queue()).map_or(0, |queue| queue.lifetime);
+        answers(record, lifetime, now)
+    }
+
+    /// For how long no refused SYN is answered, milliseconds.
+    pub(crate) fn refused_for_ms(&self, index: u32, now: Instant) -> u32 {
+        let since = |at: u32| wrapping_ms(now.as_millis()).wrapping_sub(at);
+        match self.refusals.get(index as usize % REFUSALS) {
+            Some(last) if last.0 == index => 1_000u32.saturating_sub(since(last.1)),
+            _ => 0,
+        }
     }
 
     /// Takes TS.Recent from a segment that was recognised, if it is newer (RFC 7323 §4.3).
@@ -554,6 +565,15 @@ impl<A: Copy> TimeWaitTable<A> {
         queue.expires_ms = next_expires_ms;
         self.find_first();
     }
+}
+
+/// Repetitions of the FIN that may be answered now: the last start of 2*MSL is one lifetime before their end.
+fn answers<A>(record: &TimeWait<A>, lifetime: u64, now: Instant) -> u32 {
+    let lifetime_ms = u32::try_from(lifetime / NANOS_PER_MS).unwrap_or(u32::MAX);
+    let started_ms = record.expires_ms.wrapping_sub(lifetime_ms);
+    let earned = wrapping_ms(now.as_millis()).wrapping_sub(started_ms) / ANSWER_INTERVAL_MS;
+    let left = record.owner_and_flags >> ANSWERS_SHIFT & 0xf;
+    left.saturating_add(earned).min(ANSWERS)
 }
 
 const NANOS_PER_MS: u64 = 1_000_000;

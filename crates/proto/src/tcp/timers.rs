@@ -10,7 +10,7 @@ use core::num::NonZeroU32;
 use core::ops::ControlFlow;
 
 /// What the retransmission timer is waiting for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Waiting {
     /// Nothing.
     No,
@@ -21,7 +21,7 @@ pub(crate) enum Waiting {
 }
 
 /// Whether an acknowledgment is owed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum AckDue {
     /// Nothing is owed.
     No,
@@ -111,7 +111,7 @@ impl Timers {
     }
 
     /// When the delayed acknowledgment leaves.
-    fn ack_at(&self, now: Instant) -> Instant {
+    pub(crate) fn ack_at(&self, now: Instant) -> Instant {
         if self.ack_due == AckDue::Delayed { now.nearest_micros(self.ack_at_us) } else { Instant::FAR_FUTURE }
     }
 
@@ -164,7 +164,7 @@ pub(crate) fn handle_timeout(tcb: &mut Tcb, now: Instant) -> ControlFlow<Stop> {
 
 /// The user timeout bounds how long the peer may leave text unacknowledged (RFC 9293 MUST-20, MUST-21).
 /// Ledger: RFC 9293 SHLD-11, SHLD-17.
-fn give_up_at(tcb: &Tcb, now: Instant) -> Instant {
+pub(crate) fn give_up_at(tcb: &Tcb, now: Instant) -> Instant {
     match (tcb.timers.waiting, tcb.timers.silent_since_ms) {
         (Waiting::No, _) | (_, None) => Instant::FAR_FUTURE,
         (_, Some(since_ms)) => now.nearest_millis(since_ms.get()) + tcb.config.user_timeout,

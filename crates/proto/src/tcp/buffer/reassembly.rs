@@ -42,6 +42,15 @@ pub(crate) struct Reassembly {
 }
 
 impl Reassembly {
+    /// Hands over each block, with how far from `next` it begins, and the order in which SACK will report them.
+    pub(super) fn write_canonical(&self, next: u64, to: &mut dyn FnMut(&[u8])) {
+        for (start, run) in &self.blocks {
+            to(&start.wrapping_sub(next).to_be_bytes());
+            run.write_canonical(to);
+        }
+        self.recent.iter().for_each(|at| to(&at.wrapping_sub(next).to_be_bytes()));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }

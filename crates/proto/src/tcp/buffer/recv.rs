@@ -44,6 +44,15 @@ pub(crate) struct RecvBuffer {
 }
 
 impl RecvBuffer {
+    /// Hands over the text in order, then what came early with its place.
+    pub(crate) fn write_canonical(&self, to: &mut dyn FnMut(&[u8])) {
+        self.head.iter().for_each(|octet| to(&[*octet]));
+        self.ready.write_canonical(to);
+        if let Some(early) = &self.early {
+            early.write_canonical(self.next, to);
+        }
+    }
+
     /// Takes the text of a segment that begins at `seq` and lies within the window, except that it may begin before
     /// `rcv_nxt`.
     ///

@@ -34,6 +34,14 @@ struct Piece {
 }
 
 impl Run {
+    /// Hands over the text, octet by octet: how it lies in memory does not matter.
+    pub(crate) fn write_canonical(&self, to: &mut dyn FnMut(&[u8])) {
+        for piece in &self.pieces {
+            piece.text.iter().for_each(|octet| to(&[*octet]));
+        }
+        self.tail.iter().for_each(|octet| to(&[*octet]));
+    }
+
     /// Octets of text.
     pub(crate) const fn len(&self) -> usize {
         self.len

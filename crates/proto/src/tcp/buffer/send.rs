@@ -340,6 +340,15 @@ impl SendBuffer {
         None
     }
 
+    /// Hands over the text, piece by piece.
+    pub(crate) fn write_canonical(&self, to: &mut dyn FnMut(&[u8])) {
+        for chunk in &self.chunks {
+            chunk.text.iter().for_each(|octet| to(&[*octet]));
+        }
+        let tail = self.tail.text.get(self.stale..).unwrap_or_default();
+        tail.iter().for_each(|octet| to(&[*octet]));
+    }
+
     /// Octets of memory.
     #[cfg(test)]
     pub(super) fn holds(&self) -> usize {

@@ -8,7 +8,7 @@ const INITIAL_OCTETS: u32 = 14_600;
 /// Larger than any window that scaling can express.
 const CWND_MAX: u32 = 1 << 30;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Reno {
     cwnd: u32,
     ssthresh: u32,

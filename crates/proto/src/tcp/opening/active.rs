@@ -14,6 +14,7 @@ use crate::wire::tcp::{Flags, Header};
 use crate::{DropReason, Instant, State};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 /// An active open that has not been answered in full. Carries text and CLOSE queued before the handshake ends.
 #[derive(Clone, Debug)]
@@ -125,6 +126,16 @@ impl Opening {
         if self.agreed.is_some() { State::SynReceived } else { State::SynSent }
     }
 
+    /// Whether the SYN, or the SYN-ACK, was repeated.
+    pub(crate) fn has_repeated(&self) -> bool {
+        self.retries > 0
+    }
+
+    /// How long after its next repetition the one after that is due.
+    pub(crate) fn next_wait(&self) -> Duration {
+        self.config.rto.of_syn(self.retries.saturating_add(1)).duration()
+    }
+
     pub(crate) fn send_queue(&self) -> u32 {
         self.send.as_ref().map_or(0, |send| octets(send.len()))
     }
@@ -197,6 +208,14 @@ impl Opening {
         }
         if seg.has(Flags::RST) {
             return if acks { Step::Refused } else { Step::Drop(DropReason::RstOutOfWindow) };
+        }
+        // An answer to a SYN that was sent before ours is one to an earlier connection with the same number. Linux:
+        // PAWSActiveRejected. No echo at all is let pass, as there.
+        if acks
+            && let Some(ts) = seg.timestamp().filter(|ts| self.config.timestamps && ts.ecr != 0)
+            && SeqNum(ts.ecr).before(SeqNum(self.ts_val(self.syn_at)))
+        {
+            return Step::Drop(DropReason::Paws);
         }
         if !seg.has(Flags::SYN) {
             return Step::Drop(DropReason::NoSyn);

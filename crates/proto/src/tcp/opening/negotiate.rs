@@ -13,7 +13,7 @@ const DEFAULT_MSS_V6: u16 = 1220;
 const SMALLEST_MSS: u16 = 48;
 
 /// Both SYNs seen: what the connection will use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Agreed {
     pub(crate) iss: SeqNum,
     pub(crate) irs: SeqNum,

@@ -5,7 +5,7 @@ use crate::tcp::seq::SeqNum;
 /// Duplicate ACKs that mean a loss (RFC 5681 §3.2).
 const DUPLICATES: u8 = 3;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Phase {
     /// Nothing is known to be lost.
     Open,
@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
 }
 
 /// The state of loss recovery. What must be sent again is `rtx_next .. rtx_until`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Hash, Debug)]
 pub(crate) struct Recovery {
     phase: Phase,
     duplicates: u8,

@@ -5,7 +5,7 @@ use crate::time::Span;
 use core::time::Duration;
 
 /// The estimator. Times in microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Hash, Debug)]
 pub(crate) struct Rtt {
     srtt_us: u32,
     rttvar_us: u32,
@@ -34,6 +34,13 @@ pub(crate) struct RtoBounds {
 }
 
 impl RtoBounds {
+    /// Whether every timeout is the same, whatever is measured.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.least_us == self.most_us
+            && self.first_us == self.most_us
+            && self.after_repeated_syn_us == self.most_us
+    }
+
     pub(crate) fn new(config: &TcpConfig) -> Self {
         let most = config.rto_max.max(RTO_LEAST);
         Self {

@@ -1,0 +1,476 @@
+//! One moment of an exploration: two hosts, what is between them, and how far their applications have got.
+
+use super::action::Action;
+use super::app::{App, Stage};
+use super::network::{Flight, Network};
+use super::property::{Exception, Kind, Violation};
+use super::scenario::{Ending, Number, Scenario};
+use linger_proto::{
+    ConnectConfig, Event, FourTuple, Frame, Host, HostConfig, Instant, InterfaceConfig, InterfaceId,
+    ListenConfig, Secret, State, TraceEvent, Transmit,
+};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use std::hash::Hash as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Incarnations of the tuple.
+pub(super) const INCARNATIONS: usize = 2;
+/// Far from zero, where clocks begin.
+const BEGIN: Instant = Instant::from_millis(1_000_000);
+
+/// The end of one side.
+pub(super) fn end(side: usize) -> SocketAddr {
+    match side {
+        0 => SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 4000),
+        _ => SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 80),
+    }
+}
+
+fn tuple(side: usize) -> FourTuple {
+    FourTuple { local: end(side), remote: end(1 - side) }
+}
+
+/// A change of state that a step brought about.
+pub(super) type Edge = (State, State);
+
+/// What a step did, for those who watch.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Seen {
+    /// Changes of state, with the side.
+    pub(super) edges: Vec<(usize, Edge)>,
+    /// Segments that left, in order: by whom, and the packet.
+    pub(super) sent: Vec<(usize, bytes::Bytes)>,
+    /// The segment that was delivered, lost, held or released: to whom.
+    pub(super) moved: Option<(usize, bytes::Bytes)>,
+}
+
+/// One moment of an exploration.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) scenario: Scenario,
+    pub(super) hosts: [Host; 2],
+    interfaces: [InterfaceId; 2],
+    network: Network,
+    /// Incarnations opened so far.
+    pub(super) opened: usize,
+    /// By incarnation, then side.
+    pub(super) apps: [[App; 2]; INCARNATIONS],
+    /// Openings of each side so far: they decide its next initial sequence number.
+    openings: [u8; 2],
+    losses: u8,
+    duplicates: u8,
+    delayed: u8,
+    early: u8,
+    faults: u8,
+    ticks: u8,
+    /// What has happened that only a property of TCP itself explains; what follows does not count.
+    exception: Option<Exception>,
+}
+
+impl World {
+    /// Before anything has happened. `scenario.simultaneous`: nobody listens.
+    pub(super) fn new(scenario: Scenario) -> Self {
+        let mut interfaces = [InterfaceId::default(); 2];
+        let mut hosts = [0, 1].map(|side: usize| {
+            let config = HostConfig {
+                tcp: scenario.tcp(),
+                initial_sequence: Some(Number::Base.as_setting()),
+                ..HostConfig::default()
+            };
+            let mut host = Host::new(config, Secret::from_bytes([7; 32]));
+            let addresses = vec![(end(side).ip(), 24)];
+            interfaces[side] =
+                host.add_interface(InterfaceConfig { addresses, ..InterfaceConfig::default() });
+            host.set_tracing(true);
+            host
+        });
+        if !scenario.simultaneous {
+            // Its address and port are its own: nothing can stand against it.
+            let _listener = hosts[1].listen(end(1), ListenConfig::default());
+        }
+        Self {
+            now: BEGIN,
+            hosts,
+            interfaces,
+            network: Network::default(),
+            opened: 0,
+            apps: Default::default(),
+            openings: [0; 2],
+            losses: scenario.losses,
+            duplicates: scenario.duplicates,
+            delayed: scenario.delayed,
+            early: scenario.early,
+            faults: scenario.faults,
+            ticks: scenario.ticks,
+            exception: None,
+            scenario,
+        }
+    }
+
+    /// One number for everything that can influence what happens from here on.
+    pub(super) fn digest(&self) -> u128 {
+        let mut hasher = SipHasher13::new();
+        self.hosts.iter().for_each(|host| host.write_canonical(self.now, &mut hasher));
+        self.network.write_canonical(self.now, &mut hasher);
+        (self.opened, &self.apps, self.openings).hash(&mut hasher);
+        self.exception.hash(&mut hasher);
+        self.allowance().hash(&mut hasher);
+        if self.opened < INCARNATIONS {
+            self.ticks.hash(&mut hasher);
+        }
+        hasher.finish128().as_u128()
+    }
+
+    /// Everything that can happen now.
+    pub(super) fn actions(&self, out: &mut Vec<Action>) {
+        out.clear();
+        if self.may_connect() {
+            out.push(Action::Connect);
+            if self.ticks > 0 && self.opened > 0 {
+                out.push(Action::TickAndConnect);
+            }
+        }
+        if self.opened > 0 {
+            (0..2).for_each(|side| self.calls(side, out));
+        }
+        let [losses, duplicates, delayed, _] = self.allowance();
+        for (side, queue) in (0..).zip(&self.network.queues) {
+            if queue.is_empty() {
+                continue;
+            }
+            out.push(Action::Deliver(side));
+            if duplicates > 0 {
+                out.push(Action::Double(side));
+            }
+            if losses > 0 {
+                out.push(Action::Lose(side));
+            }
+            if delayed > 0 {
+                out.push(Action::Hold(side));
+            }
+        }
+        out.extend((0..).zip(&self.network.loose).map(|(index, _)| Action::Release(index)));
+        if self.due().is_some() {
+            out.push(Action::Timer);
+        }
+        if out.is_empty() && self.opened > 0 {
+            for side in 0..2 {
+                if self.aborted() && self.app(usize::from(side)).is_some_and(App::is_open) {
+                    out.push(Action::GiveUp(side));
+                }
+            }
+        }
+    }
+
+    fn calls(&self, side: u8, out: &mut Vec<Action>) {
+        let place = usize::from(side);
+        let Some(app) = self.app(place) else { return };
+        if !app.is_open() {
+            return;
+        }
+        let early = self.scenario.ending == Ending::Early;
+        let Some(id) = app.id else { return };
+        let Some(info) = self.hosts[place].info(id) else { return };
+        let opening = matches!(info.state, State::SynSent | State::SynReceived);
+        if early && info.state == State::SynSent && !app.wrote && !app.shut && self.opened == 1 {
+            out.push(Action::Cancel(side));
+        }
+        if opening && !early {
+            return;
+        }
+        if self.scenario.ending == Ending::Abort && self.opened == 1 {
+            out.push(Action::Abort(side));
+        }
+        if !app.wrote {
+            out.push(Action::Write(side));
+        } else if !app.shut {
+            let first = match self.scenario.ending {
+                Ending::Left => side == 0,
+                Ending::Right => side == 1,
+                _ => true,
+            };
+            if first || app.ended {
+                out.push(Action::Shutdown(side));
+            }
+        }
+    }
+
+    /// What the network may still do wrong: losses, duplicates, delays, early timers.
+    fn allowance(&self) -> [u8; 4] {
+        [self.losses, self.duplicates, self.delayed, self.early].map(|left| left.min(self.faults))
+    }
+
+    fn app(&self, side: usize) -> Option<&App> {
+        self.apps.get(self.opened.checked_sub(1)?).map(|pair| &pair[side])
+    }
+
+    fn aborted(&self) -> bool {
+        self.opened > 0 && self.apps[self.opened - 1].iter().any(|app| app.aborted)
+    }
+
+    fn may_connect(&self) -> bool {
+        if self.opened == INCARNATIONS {
+            return false;
+        }
+        let over = |side: usize| self.app(side).is_none_or(|app| app.stage == Stage::Over);
+        let both = self.scenario.simultaneous;
+        let free = |side: usize| {
+            over(side)
+                && match self.hosts[side].state_of(&tuple(side)) {
+                    State::Closed | State::Listen => true,
+                    State::TimeWait => {
+                        self.hosts[side].clone().connect(self.now, end(1 - side), source(side)).is_ok()
+                    }
+                    _ => false,
+                }
+        };
+        // Nothing was opened yet: the tuple is free.
+        self.opened == 0 || (free(0) && (!both || free(1)))
+    }
+
+    /// When the next timer expires, if it may: before that every queued segment must have arrived, or be lost.
+    fn due(&self) -> Option<Instant> {
+        let next = self.hosts.iter().filter_map(|host| host.next_deadline(self.now)).min()?;
+        self.network.must_arrive_by().is_none_or(|by| self.allowance()[3] > 0 && next < by).then_some(next)
+    }
+
+    /// Lets `action` happen, which [`World::actions`] has named.
+    pub(super) fn act(&mut self, action: Action, seen: &mut Seen) -> Result<(), Violation> {
+        match action {
+            Action::Connect => self.connect(),
+            Action::TickAndConnect => {
+                self.ticks -= 1;
+                self.now += Duration::from_millis(1);
+                self.connect();
+            }
+            Action::Write(side) => self.call(side, |app, host, now, who| app.write(host, now, who)),
+            Action::Shutdown(side) => self.call(side, |app, host, now, _| app.shutdown(host, now)),
+            Action::Abort(side) | Action::GiveUp(side) => {
+                self.call(side, |app, host, now, _| app.abort(host, now));
+            }
+            Action::Cancel(side) => {
+                self.apps[self.opened - 1][1 - usize::from(side)].aborted = true;
+                self.call(side, |app, host, now, _| app.abort_quietly(host, now));
+            }
+            Action::Deliver(to) => self.take(to, seen, |_, _| {}),
+            Action::Double(to) => {
+                self.duplicates -= 1;
+                self.faults -= 1;
+                self.take(to, seen, |world, flight| world.network.let_loose(flight, world.now));
+            }
+            Action::Lose(to) => {
+                self.losses -= 1;
+                self.faults -= 1;
+                self.remove(to, seen);
+            }
+            Action::Hold(to) => {
+                self.delayed -= 1;
+                self.faults -= 1;
+                if let Some(flight) = self.remove(to, seen) {
+                    self.network.let_loose(flight, self.now);
+                }
+            }
+            Action::Release(index) => {
+                let index = usize::from(index);
+                if index < self.network.loose.len() {
+                    let flight = self.network.loose.remove(index);
+                    self.arrive(&flight, seen);
+                }
+            }
+            Action::Timer => self.timer(),
+        }
+        self.settle(seen).map_err(|violation| Violation { exception: self.exception, ..violation })
+    }
+
+    fn connect(&mut self) {
+        let both = self.scenario.simultaneous;
+        if self.aborted() {
+            self.exception = Some(Exception::AfterAbort);
+        }
+        self.opened += 1;
+        for side in 0..if both { 2 } else { 1 } {
+            let connected = self.hosts[side].connect(self.now, end(1 - side), source(side));
+            self.apps[self.opened - 1][side].begin(connected.ok());
+            self.next_number(side);
+        }
+    }
+
+    /// The number that the side's next opening begins with.
+    fn next_number(&mut self, side: usize) {
+        self.openings[side] = (self.openings[side] + 1).min(2);
+        let number = if self.openings[side] == 1 { self.scenario.numbers[side] } else { Number::Far };
+        self.hosts[side].set_initial_sequence(number.as_setting());
+    }
+
+    fn call(&mut self, side: u8, call: impl FnOnce(&mut App, &mut Host, Instant, (usize, usize))) {
+        let side = usize::from(side);
+        let incarnation = self.opened - 1;
+        call(&mut self.apps[incarnation][side], &mut self.hosts[side], self.now, (incarnation, side));
+    }
+
+    fn remove(&mut self, to: u8, seen: &mut Seen) -> Option<Arc<Flight>> {
+        let flight = self.network.queues[usize::from(to)].pop_front()?;
+        seen.moved = Some((flight.to, flight.bytes.clone()));
+        Some(flight)
+    }
+
+    fn take(&mut self, to: u8, seen: &mut Seen, then: impl FnOnce(&mut Self, Arc<Flight>)) {
+        if let Some(flight) = self.network.queues[usize::from(to)].pop_front() {
+            self.arrive(&flight, seen);
+            then(self, flight);
+        }
+    }
+
+    fn arrive(&mut self, flight: &Flight, seen: &mut Seen) {
+        let to = flight.to;
+        seen.moved = Some((to, flight.bytes.clone()));
+        let host = &mut self.hosts[to];
+        let before = host.state_of(&tuple(to));
+        host.handle_frames(
+            self.now,
+            self.interfaces[to],
+            &mut [Frame::from(flight.bytes.clone())].into_iter(),
+        );
+        let after = host.state_of(&tuple(to));
+        let passive = before != State::SynSent && before != State::SynReceived;
+        let old = flight.incarnation < self.opened;
+        if old && before == State::SynSent && after == State::Established {
+            self.exception = Some(Exception::OldSynAck);
+        }
+        if flight.provoked
+            && before != after
+            && matches!(after, State::Closed | State::Listen | State::TimeWait)
+        {
+            self.exception = Some(Exception::ProvokedReset);
+        }
+        if passive && after == State::SynReceived {
+            self.next_number(to);
+            if self.aborted() {
+                self.exception = Some(Exception::AfterAbort);
+            }
+        }
+    }
+
+    fn timer(&mut self) {
+        let Some(due) = self.due() else { return };
+        if self.network.must_arrive_by().is_some() {
+            self.early -= 1;
+            self.faults -= 1;
+        }
+        self.now = self.now.max(due);
+        self.network.bury(self.now);
+        for host in &mut self.hosts {
+            host.handle_timeout(self.now);
+        }
+    }
+
+    /// Both hosts have said everything, and both applications have heard it.
+    fn settle(&mut self, seen: &mut Seen) -> Result<(), Violation> {
+        let mut out = Transmit::default();
+        loop {
+            let mut busy = false;
+            for side in 0..2 {
+                while self.hosts[side].poll_transmit(self.now, &mut out) {
+                    let bytes = out.to_bytes();
+                    seen.sent.push((side, bytes.clone()));
+                    let opening = self.hosts[side].state_of(&tuple(side)) == State::SynSent;
+                    self.network.send(Flight::new(bytes, self.now, 1 - side, self.opened, opening));
+                    busy = true;
+                }
+                while let Some(event) = self.hosts[side].poll_event() {
+                    self.event(side, event)?;
+                    busy = true;
+                }
+                busy |= self.read(side)?;
+                while let Some(trace) = self.hosts[side].poll_trace() {
+                    if let TraceEvent::State { before, after, .. } = trace {
+                        seen.edges.push((side, (before, after)));
+                    }
+                }
+            }
+            if !busy {
+                return Ok(());
+            }
+        }
+    }
+
+    fn event(&mut self, side: usize, event: Event) -> Result<(), Violation> {
+        match event {
+            Event::Incoming(listener) => {
+                let Some(id) = self.hosts[side].accept(listener) else { return Ok(()) };
+                let incarnation = self.opened.max(1) - 1;
+                let app = &mut self.apps[incarnation][side];
+                if app.id.is_some() {
+                    return Err(Violation::new(Kind::Ghost, side, incarnation));
+                }
+                app.begin(Some(id));
+                Ok(())
+            }
+            Event::Closed(id, reason) => {
+                let found = self.apps.iter().position(|pair| pair[side].id == Some(id));
+                let Some(incarnation) = found else { return Ok(()) };
+                let aborted = self.apps[incarnation].iter().any(|app| app.aborted);
+                self.apps[incarnation][side].closed(&mut self.hosts[side], self.now, reason, aborted).map_err(
+                    |kind| Violation { reason: Some(reason), ..Violation::new(kind, side, incarnation) },
+                )
+            }
+            Event::Connected(id) => {
+                for pair in &mut self.apps {
+                    pair[side].established |= pair[side].id == Some(id);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The applications read what there is, and let go when nothing is left to do.
+    fn read(&mut self, side: usize) -> Result<bool, Violation> {
+        let mut busy = false;
+        for incarnation in 0..self.opened {
+            let peer = self.apps[incarnation][1 - side].clone();
+            let app = &mut self.apps[incarnation][side];
+            busy |= app
+                .read(&mut self.hosts[side], self.now, (incarnation, 1 - side), &peer)
+                .map_err(|kind| Violation::new(kind, side, incarnation))?;
+        }
+        Ok(busy)
+    }
+
+    /// Nothing can happen any more: then everything must have come to its end.
+    pub(super) fn judge_end(&self) -> Result<(), Violation> {
+        self.everything_over().map_err(|violation| Violation { exception: self.exception, ..violation })
+    }
+
+    fn everything_over(&self) -> Result<(), Violation> {
+        if self.opened < INCARNATIONS || !self.network.is_empty() {
+            return Err(Violation::new(Kind::Stuck, 0, self.opened.max(1) - 1));
+        }
+        for (incarnation, pair) in self.apps.iter().enumerate() {
+            for (side, app) in pair.iter().enumerate() {
+                if app.is_open() {
+                    return Err(Violation::new(Kind::Stuck, side, incarnation));
+                }
+            }
+        }
+        for (side, host) in self.hosts.iter().enumerate() {
+            let left = host.snapshot(self.now);
+            if !left.connections.is_empty() || !left.time_wait.is_empty() {
+                return Err(Violation::new(Kind::LeftOver, side, self.opened - 1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where both sides stand.
+    pub(super) fn states(&self) -> [State; 2] {
+        [0, 1].map(|side| self.hosts[side].state_of(&tuple(side)))
+    }
+}
+
+fn source(side: usize) -> ConnectConfig {
+    ConnectConfig::default().local(end(side))
+}
