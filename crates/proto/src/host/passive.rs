@@ -67,8 +67,7 @@ impl Host {
         let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let scaled = config.window_scaling && seg.options.window_scale.is_some();
         let held = listening.hold.is_some();
-        let mark = config.mark;
-        let syn_ack = (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now));
+        let (mark, syn_ack) = (config.mark, syn_ack(&agreed, scaled, config, link_mss, now));
         let resend_at = listening.hold.map_or(HalfOpen::first_resend_at(now), |hold| now + hold);
         let index = self.insert_half_open((key, hash, covered), listener, source, resend_at, || HalfOpen {
             key: *key,
@@ -86,9 +85,10 @@ impl Host {
         });
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
-        match syn_ack {
-            Some(syn_ack) => self.reply_marked(*key, interface, mark, syn_ack, before),
-            None => self.announce_held(index),
+        if held {
+            self.announce_held(index);
+        } else {
+            self.reply_marked(*key, interface, mark, syn_ack, before);
         }
         Ok(())
     }
