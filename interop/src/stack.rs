@@ -86,6 +86,12 @@ impl Stack {
         &self.net
     }
 
+    /// The handle, and the runtime in which the driver runs.
+    #[must_use]
+    pub fn into_parts(self) -> (Net, Runtime) {
+        (self.net, self.runtime)
+    }
+
     /// Waits for `future` on behalf of the test.
     ///
     /// # Panics

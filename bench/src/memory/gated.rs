@@ -60,8 +60,13 @@ pub struct Segments {
 impl Segments {
     /// Ready for `count` round trips, so twice as many segments.
     pub fn new(count: u32) -> Self {
+        Self::next_to(0, count)
+    }
+
+    /// Ready for `count` round trips next to `idle` idle connections.
+    pub fn next_to(idle: u32, count: u32) -> Self {
         let mut pair = Pair::new(&Setup::default());
-        let client = pair.idle(1).clients[0];
+        let client = pair.idle(idle + 1).clients[0];
         let mut segments = Self { pair, client, echo: Echo::new(), count: 100 };
         segments = segments.run();
         segments.count = count;
@@ -207,6 +212,7 @@ pub fn gated(name: &str) -> bool {
         "lifecycle" => count(Lives::new(500), Lives::run, 500),
         "lifecycle_held_30k" => count(Lives::next_to(30_000, 500), Lives::run, 500),
         "segment" => count(Segments::new(2_000), Segments::run, 4_000),
+        "segment_next_to_40k" => count(Segments::next_to(40_000, 2_000), Segments::run, 4_000),
         "bulk_byte" => count(Stretch::new(8), Stretch::run, 8 << 20),
         "half_open" => count(Syns::new(1_000), Syns::run, 1_000),
         "time_wait_insert" => count(Fins::new(1_000), Fins::run, 1_000),

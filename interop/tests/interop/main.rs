@@ -16,6 +16,7 @@
 //! | `shards.rs` | a stack on two queues of a TUN, which the kernel steers as it likes |
 //! | `silence.rs` | peers that die without a word |
 //! | `table/` | segments made by hand to `linger serve` and to the kernel, state by state |
+//! | `users.rs` | what broke for users of other stacks and needs a kernel; the others are in `crates/sim/tests/users` |
 //! | `ip.rs` | ICMP echo, UDP, fragments, path MTU |
 #![forbid(unsafe_code)]
 
@@ -34,6 +35,7 @@ mod silence;
 mod storm;
 mod table;
 mod upload;
+mod users;
 
 use interop::content::Folder;
 use interop::stack::INTERFACE;

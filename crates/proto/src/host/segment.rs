@@ -52,7 +52,8 @@ impl Host {
     }
 
     /// Whether a segment for a tuple that nobody owns may be of a connection that this host has forgotten
-    /// (RFC 9293 §3.4.3 [9293-QT-2]).
+    /// (RFC 9293 §3.4.3).
+    /// Ledger: [9293-QT-2].
     fn is_quiet(&self, now: Instant, key: &Key, seg: &Segment) -> bool {
         now.since(Instant::ZERO) < self.config.quiet_time
             && !(seg.has(Flags::SYN)

@@ -24,8 +24,7 @@ pub struct HostConfig {
     /// tuples it does not know, instead of answering with RST: they may be of connections that it had before it was
     /// started again, and an RST would spoil their end. A SYN for a listener is taken all the same. Default zero.
     /// Deviation, RFC 9293 §3.4.3: a host that forgot its sequence numbers is to be quiet for one MSL before it uses any.
-    /// Ours derive from a secret that is new, and `Host::import_time_wait` makes a host remember.
-    // Ledger: [9293-QT-1].
+    /// Ours derive from a secret that is new, and `Host::import_time_wait` makes a host remember [9293-QT-1].
     pub quiet_time: Duration,
     /// Most connections at once, half-open ones not counted. Default 4 million.
     pub connections_max: u32,

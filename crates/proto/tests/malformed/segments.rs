@@ -1,9 +1,10 @@
 //! The TCP header, its options, and segments that nobody waits for.
 
-use super::support::{Answer, Family, Peer, resum};
-use super::{Case, RST, RST_ACK, bad};
-use linger_proto::DropReason;
+use super::support::{Answer, Family, Peer, Rig, resum};
+use super::{Case, RST, RST_ACK, bad, when};
 use linger_proto::wire::tcp::{Flags, Header, Options};
+use linger_proto::{DropReason, HostConfig, ListenConfig};
+use std::time::Duration;
 
 const TCP: u8 = 6;
 
@@ -121,6 +122,16 @@ fn scans(family: Family) -> Vec<Case> {
     let syn = Header { options, ..stranger.header(Flags::SYN) };
     let name = format!("TCP over {family:?}: SYN to port 81");
     cases.push(bad(name, NoConnection, RST_ACK, stranger.packet(&syn, b"")));
+    for (port, flags) in [(80, Flags::ACK), (81, Flags::FIN.with(Flags::ACK)), (81, Flags::SYN)] {
+        let name = format!("TCP over {family:?}: {flags:?} to port {port} in the quiet time");
+        cases.push(when(name, DropReason::QuietTime, None, move |rig| {
+            let quiet_time = Duration::from_secs(3600);
+            *rig = Rig::with(HostConfig { quiet_time, ..HostConfig::default() }, ListenConfig::default());
+            let mut stranger = Peer::new(family, 4000, false);
+            stranger.host_port = port;
+            stranger.segment(flags, b"")
+        }));
+    }
     cases
 }
 

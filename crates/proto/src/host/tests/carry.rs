@@ -64,6 +64,7 @@ fn forgotten_time_wait_answers_the_fin_with_rst() {
     assert!(sent[0].has(Flags::RST), "this is what the export is for: {sent:?}");
 }
 
+// requirement: 9293-QT-3
 #[test]
 fn carried_time_wait_lasts_as_long_as_was_left_and_never_shorter() {
     let mut solo = waiting(false);
