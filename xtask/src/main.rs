@@ -2,13 +2,14 @@
 //!
 //! `main` reads the arguments, `steps` says what each step is, `run` starts commands and counts tests, `setup`
 //! installs what the tests need, `tidy` measures the source, `conform` keeps the ledger of requirements, `gates` holds
-//! figures, `mutants` tries changes that tests must notice, `bench` measures linger and its peers.
+//! figures, `mutants` tries changes that tests must notice, `planted` faults that the exploration must find, `bench` measures linger and its peers.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod conform;
 mod gates;
 mod mutants;
+mod planted;
 mod run;
 mod setup;
 mod steps;

@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask ci`, in their order: cheap ones first, so that a slip is told early.
 
 use crate::run::{Tally, Workspace};
-use crate::{conform, gates, mutants, setup, tidy};
+use crate::{conform, gates, mutants, planted, setup, tidy};
 
 /// One step.
 pub(crate) struct Step {
@@ -48,6 +48,11 @@ pub(crate) const CHORES: &[Step] = &[
         name: "mutants",
         about: "docs/mutants.md covers the code as it is (--check)",
         run: mutants::check,
+    },
+    Step {
+        name: "planted",
+        about: "linger sim explore finds each of the faults in crates/sim/tests/planted",
+        run: planted::run,
     },
 ];
 

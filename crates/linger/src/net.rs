@@ -86,11 +86,14 @@ impl Net {
         self.listen_with(local.into(), ListenConfig::default()).await
     }
 
-    /// Listens with a backlog or settings of its own. The backlog is that of each shard.
+    /// Listens with a backlog or settings of its own. The backlog is that of each shard. With
+    /// [`ListenConfig::hold`] peers come out of [`TcpListener::incoming`] before they are answered; with
+    /// [`ListenConfig::any_port`] and the unspecified address, on an interface with `any_address`, it takes every
+    /// connection to anywhere.
     ///
     /// # Errors
     /// `AddrInUse`, `AddrNotAvailable` when the address is not ours, `QuotaExceeded` for a ninth MSL on one host,
-    /// `NotConnected` when the stack has ended.
+    /// `InvalidInput` for `any_port` with a port, `NotConnected` when the stack has ended.
     pub async fn listen_with(&self, local: SocketAddr, config: ListenConfig) -> io::Result<TcpListener> {
         TcpListener::bind(self.shards.all(), local, &config)
     }

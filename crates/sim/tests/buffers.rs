@@ -70,7 +70,8 @@ impl Pair {
 
     fn with(ipv6: bool, link: Link, msl: Duration) -> Self {
         let mut sim = Sim::new(Seed(1));
-        let mut config = HostConfig::default();
+        // All half-open connections come from one source.
+        let mut config = HostConfig { half_open_per_source_max: u32::MAX, ..HostConfig::default() };
         config.tcp.msl = msl;
         let client = sim.host("client", config.clone());
         let server = sim.host("server", config);

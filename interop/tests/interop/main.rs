@@ -8,6 +8,7 @@
 //! | `upload.rs` | a service of axum on linger takes what curl sends |
 //! | `storm.rs` | ten processes that connect, ask and close, whoever closes first |
 //! | `opening.rs` | handshakes, refusals, the backlog, what is negotiated |
+//! | `cookies.rs` | the kernel as the client of SYN cookies, and of a listener that holds SYNs |
 //! | `closing.rs` | FIN and RST from either side, half-close, simultaneous close |
 //! | `flow.rs` | zero windows, Nagle, delayed acknowledgments, keep-alive |
 //! | `relay.rs` | FIN and RST carried through a proxy |
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod closing;
+mod cookies;
 mod fetch;
 mod flow;
 mod ip;

@@ -49,7 +49,7 @@ pub(crate) fn active(
 
 /// Text goes both ways, then both close: the kernel first.
 #[track_caller]
-fn converse(stack: &Stack, mut ours: TcpStream, mut theirs: std::net::TcpStream) {
+pub(crate) fn converse(stack: &Stack, mut ours: TcpStream, mut theirs: std::net::TcpStream) {
     stack.run(ours.write_all(b"from linger")).expect("written");
     let mut text = [0; 11];
     theirs.read_exact(&mut text).expect("it arrives");

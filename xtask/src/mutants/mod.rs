@@ -26,7 +26,7 @@ const PAGE: &str = "docs/mutants.md";
 /// Why mutants survive that may.
 const REASONS: &str = "specs/survivors.tsv";
 /// The tool is asked about so many mutants at a time, so that not much is lost when a run is stopped.
-const BATCH: usize = 24;
+const BATCH: usize = 8;
 
 /// What was asked for on the command line.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -67,7 +67,7 @@ impl Host {
         }
     }
 
-    /// Stops listening. Half-open connections are forgotten, connections that wait for `accept` are reset.
+    /// Stops listening. Half-open connections and held SYNs are forgotten, connections that wait for `accept` are reset.
     /// Ledger: [9293-UC-CLOSE-2, 9293-UC-ABORT-2].
     pub fn unlisten(&mut self, now: Instant, listener: ListenerId) {
         while let Some(id) = self.accept(listener) {

@@ -29,6 +29,8 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 impl Host {
     /// LISTEN. `hash`: that of the tuple. `covered`: the TIME-WAIT of the same tuple that this SYN may reopen.
     /// Ledger: RFC 9293 MUST-11 [4987-1, 4987-4].
+    /// Ledger: [9293-SA-LISTEN-1, 9293-SA-LISTEN-2, 9293-SA-LISTEN-4, 9293-SA-LISTEN-10, 9293-SA-LISTEN-5,
+    /// 9293-SA-LISTEN-6, 9293-SA-LISTEN-7, 9293-SA-LISTEN-8, 9293-SA-LISTEN-9].
     pub(super) fn listen_segment(
         &mut self,
         now: Instant,
@@ -65,8 +67,7 @@ impl Host {
         let agreed = Agreed::from_syn(config, seg, iss, path_mss, key.is_ipv6(), numbers.timestamp_offset);
         let scaled = config.window_scaling && seg.options.window_scale.is_some();
         let held = listening.hold.is_some();
-        let mark = config.mark;
-        let syn_ack = (!held).then(|| syn_ack(&agreed, scaled, config, link_mss, now));
+        let (mark, syn_ack) = (config.mark, syn_ack(&agreed, scaled, config, link_mss, now));
         let resend_at = listening.hold.map_or(HalfOpen::first_resend_at(now), |hold| now + hold);
         let index = self.insert_half_open((key, hash, covered), listener, source, resend_at, || HalfOpen {
             key: *key,
@@ -84,9 +85,10 @@ impl Host {
         });
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
-        match syn_ack {
-            Some(syn_ack) => self.reply_marked(*key, interface, mark, syn_ack, before),
-            None => self.announce_held(index),
+        if held {
+            self.announce_held(index);
+        } else {
+            self.reply_marked(*key, interface, mark, syn_ack, before);
         }
         Ok(())
     }

@@ -62,6 +62,8 @@ impl Host {
     }
 
     /// CLOSED: everything but an RST is answered with one (RFC 9293 §3.10.7.1).
+    /// Ledger: [9293-SA-CLOSED-1, 9293-SA-CLOSED-2, 9293-SA-CLOSED-4, 9293-SA-CLOSED-5, 9293-SA-CLOSED-6,
+    /// 9293-SA-CLOSED-7, 9293-SA-CLOSED-8, 9293-SA-CLOSED-9].
     fn unowned_segment(&mut self, key: Key, interface: InterfaceId, seg: &Segment) -> Result<(), DropReason> {
         if !seg.has(Flags::RST) {
             self.reply_reset(key, interface, seg, State::Closed);

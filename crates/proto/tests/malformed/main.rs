@@ -169,6 +169,20 @@ fn datagram_for_another_shard_that_finds_no_room_on_its_way_is_counted_where_it_
     assert_eq!(rig.drops().total(), 2);
 }
 
+#[test]
+fn segment_for_nobody_is_met_in_silence_while_the_host_is_quiet() {
+    let strays: Vec<_> =
+        corpus().into_iter().filter(|case| case.reason == DropReason::NoConnection).collect();
+    assert!(strays.len() > 1);
+    for case in strays {
+        let config = HostConfig { quiet_time: Duration::from_secs(120), ..HostConfig::default() };
+        let mut rig = Rig::with(config, ListenConfig::default());
+        let packet = (case.build)(&mut rig);
+        assert!(rig.hand(packet).is_empty(), "{}", case.name);
+        assert_eq!(rig.drops().get(DropReason::QuietTime), 1, "{}", case.name);
+    }
+}
+
 /// A reason that nothing can reach is a promise that nobody keeps.
 #[test]
 fn the_cases_reach_every_reason_there_is() {
@@ -177,6 +191,8 @@ fn the_cases_reach_every_reason_there_is() {
     reached.insert(DropReason::FragmentTimeout.text());
     // By `datagram_for_another_shard_that_finds_no_room_on_its_way_is_counted_where_it_landed`: no fault of a packet.
     reached.insert(DropReason::HandOverFull.text());
+    // By `segment_for_nobody_is_met_in_silence_while_the_host_is_quiet`: no packet, the host's youth.
+    reached.insert(DropReason::QuietTime.text());
     let missing: Vec<_> = DropReason::ALL.iter().filter(|reason| !reached.contains(reason.text())).collect();
     assert!(missing.is_empty(), "no case reaches {missing:?}");
 }

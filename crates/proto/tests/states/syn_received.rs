@@ -2,7 +2,7 @@
 
 use super::{ACK, FIN, FIN_ACK, Flags, RST, RST_ACK, SYN, SYN_ACK, Scene, URG, WINDOW, in_state, say};
 use linger_proto::DropReason::{
-    AckMissing, OutOfWindow, RstChallenged, RstOutOfWindow, SynChallenged, UnacceptableAck,
+    AckMissing, Duplicate, OutOfWindow, RstChallenged, RstOutOfWindow, SynChallenged, UnacceptableAck,
 };
 use linger_proto::State::{CloseWait, Closed, Established, Listen, SynReceived};
 use linger_proto::{CloseReason, ReadError};
@@ -32,6 +32,33 @@ fn segment_outside_the_window_in_syn_received_is_acked_and_dropped() {
     };
     passive(scene);
     active(scene);
+}
+
+// requirement: 9293-SA-SYN-RECEIVED-1
+#[test]
+fn duplicate_of_the_syn_is_answered_by_the_syn_ack_again() {
+    let scene = |scene: &mut Scene| {
+        for _ in 0..3 {
+            let reaction = scene.hear(say(SYN).at(-1));
+            let said = &reaction.one().header;
+            assert_eq!((said.flags, said.seq, said.ack), (SYN_ACK, scene.peer.ack - 1, scene.peer.seq));
+            assert_eq!(reaction.dropped, [(Duplicate, 1)]);
+            reaction.leads_to(SynReceived);
+        }
+        scene.hear(say(ACK)).leads_to(Established);
+    };
+    passive(scene);
+    active(scene);
+}
+
+// requirement: 9293-SA-SYN-RECEIVED-5
+#[test]
+fn syn_and_ack_of_a_peer_that_opened_too_establishes() {
+    active(|scene| {
+        scene.hear(say(SYN_ACK).at(-1)).leads_to(Established);
+        scene.hear(say(ACK).text(b"text"));
+        assert_eq!(scene.read().0, b"text");
+    });
 }
 
 // requirement: 9293-SA-SYN-RECEIVED-1

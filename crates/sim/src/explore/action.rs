@@ -28,13 +28,15 @@ pub enum Action {
     Hold(u8),
     /// This one of the held segments and copies arrives.
     Release(u8),
+    /// A SYN of an incarnation before the first arrives at the right side.
+    Stray,
     /// Time passes until the next timer expires.
     Timer,
     /// Nothing else can happen to a connection whose peer was aborted: its application aborts, too.
     GiveUp(u8),
 }
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "connect",
     "tick-and-connect",
     "write",
@@ -48,6 +50,7 @@ const NAMES: [&str; 13] = [
     "release",
     "timer",
     "give-up",
+    "stray",
 ];
 
 impl Action {
@@ -66,6 +69,7 @@ impl Action {
             Self::Release(n) => (10, Some(n)),
             Self::Timer => (11, None),
             Self::GiveUp(n) => (12, Some(n)),
+            Self::Stray => (13, None),
         }
     }
 }
@@ -97,6 +101,7 @@ impl FromStr for Action {
             ("lose", Some(n)) => Ok(Self::Lose(n)),
             ("hold", Some(n)) => Ok(Self::Hold(n)),
             ("release", Some(n)) => Ok(Self::Release(n)),
+            ("stray", None) => Ok(Self::Stray),
             ("timer", None) => Ok(Self::Timer),
             ("give-up", Some(n)) => Ok(Self::GiveUp(n)),
             _ => Err(format!("'{text}' is no action")),

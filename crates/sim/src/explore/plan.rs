@@ -16,6 +16,8 @@ pub struct Plan {
     pub delayed: u8,
     /// Timers that may expire while an ordinary segment is on its way.
     pub early: u8,
+    /// SYNs of an incarnation before the first.
+    pub strays: u8,
     /// How many of all of these there may be in one run.
     pub faults: u8,
 }
@@ -55,6 +57,7 @@ pub fn plan(plan: &Plan) -> Vec<Scenario> {
                     duplicates: plan.duplicates,
                     delayed: plan.delayed,
                     early: plan.early,
+                    strays: plan.strays,
                     faults: plan.faults,
                     ticks: u8::from(timestamps),
                 });

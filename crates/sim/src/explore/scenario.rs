@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How long a segment may be on its way: the maximum segment lifetime of the link. One retransmission timeout fits into
 /// it, so any timer may expire before or after any delivery, and a segment is overtaken by one repetition at most.
 pub const LIFETIME: Duration = Duration::from_millis(1_500);
+/// The maximum segment lifetime that the hosts are set to, unless a scenario says otherwise. Longer than the truth, for
+/// twice as long must outlast one more repetition of the FIN than the bound may lose or hold back.
+pub const MSL: Duration = Duration::from_millis(2_500);
 /// Every retransmission timeout.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 /// First number of the first incarnation, on both sides. Their spaces have nothing to do with each other.
@@ -28,15 +31,18 @@ pub enum Number {
     Ahead,
     /// Half the number space away.
     Far,
+    /// Past everything that both incarnations send.
+    Beyond,
 }
 
 impl Number {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Base, "base"),
         (Self::Same, "same"),
         (Self::Behind, "behind"),
         (Self::Ahead, "ahead"),
         (Self::Far, "far"),
+        (Self::Beyond, "beyond"),
     ];
 
     /// As the host's settings want it.
@@ -46,6 +52,7 @@ impl Number {
             Self::Behind => |_| SeqNum(BASE - 2),
             Self::Ahead => |_| SeqNum(BASE + 2 + TEXT as u32),
             Self::Far => |_| SeqNum(BASE ^ 1 << 31),
+            Self::Beyond => |_| SeqNum(BASE + 0x10_0000),
         }
     }
 }
@@ -97,6 +104,8 @@ pub struct Scenario {
     /// Timers that may expire while a segment is on its way that is not held back. Others are free: nothing else can
     /// happen but that.
     pub early: u8,
+    /// SYNs of an incarnation before the first that may arrive at the right side, numbered past all that follows.
+    pub strays: u8,
     /// How many of all of these there may be in one run.
     pub faults: u8,
     /// Milliseconds that may pass before the second opening, beside what timers take.
@@ -130,7 +139,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "msl={} timestamps={} simultaneous={} ending={} left={} right={} losses={} duplicates={} delayed={} early={} faults={} ticks={}",
+            "msl={} timestamps={} simultaneous={} ending={} left={} right={} losses={} duplicates={} delayed={} early={} strays={} faults={} ticks={}",
             self.msl.as_millis(),
             u8::from(self.timestamps),
             u8::from(self.simultaneous),
@@ -141,6 +150,7 @@ impl fmt::Display for Scenario {
             self.duplicates,
             self.delayed,
             self.early,
+            self.strays,
             self.faults,
             self.ticks
         )
@@ -152,7 +162,7 @@ impl FromStr for Scenario {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut scenario = Self {
-            msl: LIFETIME,
+            msl: MSL,
             timestamps: false,
             simultaneous: false,
             ending: Ending::Any,
@@ -161,6 +171,7 @@ impl FromStr for Scenario {
             duplicates: 0,
             delayed: 0,
             early: 0,
+            strays: 0,
             faults: u8::MAX,
             ticks: 0,
         };
@@ -182,6 +193,7 @@ impl FromStr for Scenario {
                 "duplicates" => scenario.duplicates = number()?,
                 "delayed" => scenario.delayed = number()?,
                 "early" => scenario.early = number()?,
+                "strays" => scenario.strays = number()?,
                 "faults" => scenario.faults = number()?,
                 "ticks" => scenario.ticks = number()?,
                 _ => return Err(format!("unknown key '{key}'")),

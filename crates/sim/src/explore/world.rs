@@ -64,6 +64,7 @@ pub(super) struct World {
     duplicates: u8,
     delayed: u8,
     early: u8,
+    strays: u8,
     faults: u8,
     ticks: u8,
     /// What has happened that only a property of TCP itself explains; what follows does not count.
@@ -103,6 +104,7 @@ impl World {
             duplicates: scenario.duplicates,
             delayed: scenario.delayed,
             early: scenario.early,
+            strays: scenario.strays,
             faults: scenario.faults,
             ticks: scenario.ticks,
             exception: None,
@@ -136,7 +138,7 @@ impl World {
         if self.opened > 0 {
             (0..2).for_each(|side| self.calls(side, out));
         }
-        let [losses, duplicates, delayed, _] = self.allowance();
+        let [losses, duplicates, delayed, _, strays] = self.allowance();
         for (side, queue) in (0..).zip(&self.network.queues) {
             if queue.is_empty() {
                 continue;
@@ -153,6 +155,9 @@ impl World {
             }
         }
         out.extend((0..).zip(&self.network.loose).map(|(index, _)| Action::Release(index)));
+        if strays > 0 && self.opened == 1 && self.states()[1] == State::TimeWait {
+            out.push(Action::Stray);
+        }
         if self.due().is_some() {
             out.push(Action::Timer);
         }
@@ -198,9 +203,10 @@ impl World {
         }
     }
 
-    /// What the network may still do wrong: losses, duplicates, delays, early timers.
-    fn allowance(&self) -> [u8; 4] {
-        [self.losses, self.duplicates, self.delayed, self.early].map(|left| left.min(self.faults))
+    /// What the network may still do wrong: losses, duplicates, delays, early timers, stray SYNs.
+    fn allowance(&self) -> [u8; 5] {
+        [self.losses, self.duplicates, self.delayed, self.early, self.strays]
+            .map(|left| left.min(self.faults))
     }
 
     fn app(&self, side: usize) -> Option<&App> {
@@ -278,6 +284,13 @@ impl World {
                 if index < self.network.loose.len() {
                     let flight = self.network.loose.remove(index);
                     self.arrive(&flight, seen);
+                }
+            }
+            Action::Stray => {
+                self.strays -= 1;
+                self.faults -= 1;
+                if let Some(bytes) = stray_syn(self.scenario) {
+                    self.arrive(&Flight::new(bytes, self.now, 1, 0, false), seen);
                 }
             }
             Action::Timer => self.timer(),
@@ -469,6 +482,16 @@ impl World {
     pub(super) fn states(&self) -> [State; 2] {
         [0, 1].map(|side| self.hosts[side].state_of(&tuple(side)))
     }
+}
+
+/// A SYN of an incarnation before the first: numbered past everything, without timestamps.
+fn stray_syn(scenario: Scenario) -> Option<bytes::Bytes> {
+    let before = Scenario { timestamps: false, simultaneous: true, ..scenario };
+    let mut world = World::new(before);
+    world.hosts[0].set_initial_sequence(Number::Beyond.as_setting());
+    world.hosts[0].connect(world.now, end(1), source(0)).ok()?;
+    let mut out = Transmit::default();
+    world.hosts[0].poll_transmit(world.now, &mut out).then(|| out.to_bytes())
 }
 
 fn source(side: usize) -> ConnectConfig {

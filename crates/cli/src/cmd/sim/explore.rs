@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result, plain};
 use linger_sim::explore::{
-    Counterexample, Kind, LIFETIME, Limits, Outcome, Plan, Progress, Reached, Script, coverage, ladder, plan,
-    run as run_searches, svg,
+    Counterexample, Kind, LIFETIME, Limits, MSL, Outcome, Plan, Progress, Reached, Script, coverage, ladder,
+    plan, run as run_searches, svg,
 };
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
@@ -27,7 +27,8 @@ pub(crate) struct Args {
     /// Leave out TIME-WAIT: a maximum segment lifetime of zero.
     #[arg(long, conflicts_with = "msl")]
     without_time_wait: bool,
-    /// The maximum segment lifetime that the hosts believe in, milliseconds. That of the link is 1500.
+    /// The maximum segment lifetime that the hosts believe in, milliseconds. Default 2500; the truth about the
+    /// link is 1500.
     #[arg(long, value_name = "MS")]
     msl: Option<u64>,
     /// Everything: two losses, two duplicates, a delayed segment and an early timer in one run.
@@ -64,10 +65,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let msl = match args.msl {
         Some(ms) => Duration::from_millis(ms),
         None if args.without_time_wait => Duration::ZERO,
-        None => LIFETIME,
+        None => MSL,
     };
     let faults = if args.full { u8::MAX } else { args.faults };
-    let scenarios = plan(&Plan { msl, losses: 2, duplicates: 2, delayed: 1, early: 1, faults });
+    let scenarios = plan(&Plan { msl, losses: 2, duplicates: 2, delayed: 1, early: 1, strays: 1, faults });
     // Without TIME-WAIT the question is whether both of its failures are found, not what else there is.
     let both = [Kind::OrderlyCloseFailed, Kind::ForeignText];
     let wanted: &[Kind] = if msl * 2 < LIFETIME { &both } else { &[] };

@@ -295,6 +295,7 @@ fn host_in_its_quiet_time_drops_what_it_does_not_know_without_a_reset_and_counts
     assert_eq!((counters.drops.get(DropReason::QuietTime), counters.resets_sent), (6, 0));
 }
 
+// requirement: 9293-QT-1
 // requirement: 9293-QT-2
 #[test]
 fn quiet_time_ends_after_one_msl_of_the_strict_settings_and_is_nothing_by_default() {

@@ -306,3 +306,40 @@ fn retransmitted_syn_gets_the_same_cookie_within_a_period() {
     solo.arrives(ack(0, 0).ts(501, echo(&first)));
     assert_eq!(solo.state(), State::Established);
 }
+
+/// Every handshake by cookie, over a wire that loses every seventh segment, and not always the same one.
+// requirement: 4987-5
+#[test]
+fn clients_that_speak_first_all_get_through_by_cookies_although_segments_are_lost() {
+    let config = HostConfig { half_open_max: 0, ..HostConfig::default() };
+    let mut pair = Pair::with([HostConfig::default(), config]);
+    let listener = pair.listen(ListenConfig::default());
+    pair.lose = Some(|_, index, _| index % 7 == 3 || index % 11 == 5);
+    let mut clients = Vec::new();
+    for turn in 0..60 {
+        let client = pair.connect(ConnectConfig::default());
+        clients.push((client, alloc::format!("request {turn}").into_bytes()));
+        let text = clients.last().unwrap().1.clone();
+        pair.write(0, client, &text);
+        pair.run_for(Duration::from_millis(3));
+    }
+    pair.run_for(Duration::from_secs(170));
+    let mut got = Vec::new();
+    while let Some(server) = pair.hosts[1].accept(listener) {
+        let (text, _) = pair.read(1, server);
+        assert_eq!(pair.write(1, server, &text), text.len());
+        got.push((server, text));
+    }
+    assert_eq!(got.len(), clients.len());
+    assert_eq!(pair.hosts[1].counters().syn_cookies_accepted, 60);
+    assert!(pair.hosts[1].counters().syn_cookies_sent > 60, "some SYNs came again");
+    pair.run_for(Duration::from_secs(170));
+    for (client, text) in clients {
+        assert_eq!(pair.read(0, client).0, text, "the echo");
+        pair.close(0, client);
+    }
+    got.into_iter().for_each(|(server, _)| pair.close(1, server));
+    pair.run_for(Duration::from_secs(300));
+    pair.assert_nothing_left();
+    assert_eq!(pair.saw(1, Flags::RST), 0);
+}

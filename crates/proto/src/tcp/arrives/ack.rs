@@ -1,4 +1,7 @@
 //! Fifth, check the ACK field (RFC 9293 §3.10.7.4): what it acknowledges, then recovery, congestion and the window.
+//! Ledger: [9293-SA-ESTABLISHED-5, 9293-SA-ESTABLISHED-11, 9293-SA-ESTABLISHED-12, 9293-SA-ESTABLISHED-13,
+//! 9293-SA-FIN-WAIT-1-5, 9293-SA-FIN-WAIT-1-10, 9293-SA-FIN-WAIT-2-5, 9293-SA-CLOSE-WAIT-5, 9293-SA-CLOSING-5,
+//! 9293-SA-LAST-ACK-5].
 
 use super::Stop;
 use crate::tcp::buffer::pool::Pools;

@@ -1,4 +1,6 @@
 //! Eighth, check the FIN bit (RFC 9293 §3.10.7.4).
+//! Ledger: [9293-SA-ESTABLISHED-8, 9293-SA-ESTABLISHED-15, 9293-SA-FIN-WAIT-1-8, 9293-SA-FIN-WAIT-1-9,
+//! 9293-SA-FIN-WAIT-2-8, 9293-SA-CLOSE-WAIT-8, 9293-SA-CLOSING-8, 9293-SA-LAST-ACK-8].
 
 use super::Stop;
 use crate::tcp::segment::Segment;

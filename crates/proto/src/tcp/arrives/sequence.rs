@@ -1,4 +1,6 @@
 //! First, check the sequence number; before it, the timestamp (RFC 9293 §3.10.7.4, RFC 7323 §5.3).
+//! Ledger: [9293-SA-ESTABLISHED-1, 9293-SA-FIN-WAIT-1-1, 9293-SA-FIN-WAIT-2-1, 9293-SA-CLOSE-WAIT-1,
+//! 9293-SA-CLOSING-1, 9293-SA-LAST-ACK-1].
 
 use super::Stop;
 use crate::tcp::buffer::pool::Pools;

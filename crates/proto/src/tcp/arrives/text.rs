@@ -1,4 +1,6 @@
 //! Seventh, process the segment text (RFC 9293 §3.10.7.4).
+//! Ledger: [9293-SA-ESTABLISHED-7, 9293-SA-ESTABLISHED-14, 9293-SA-FIN-WAIT-1-7, 9293-SA-FIN-WAIT-2-7,
+//! 9293-SA-CLOSE-WAIT-7, 9293-SA-CLOSING-7, 9293-SA-LAST-ACK-7].
 
 use super::Stop;
 use crate::tcp::buffer::pool::Pools;

@@ -1,4 +1,6 @@
 //! Sixth, check the URG bit (RFC 9293 §3.10.7.4, §3.8.5).
+//! Ledger: [9293-SA-ESTABLISHED-6, 9293-SA-FIN-WAIT-1-6, 9293-SA-FIN-WAIT-2-6, 9293-SA-CLOSE-WAIT-6,
+//! 9293-SA-CLOSING-6, 9293-SA-LAST-ACK-6].
 
 use crate::tcp::segment::Segment;
 use crate::tcp::tcb::Tcb;

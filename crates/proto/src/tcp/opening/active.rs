@@ -200,6 +200,9 @@ impl Opening {
 
     /// RFC 9293 §3.10.7.3.
     /// Ledger: RFC 9293 MUST-10 [5961-4].
+    /// Ledger: [9293-SA-SYN-SENT-1, 9293-SA-SYN-SENT-2, 9293-SA-SYN-SENT-13, 9293-SA-SYN-SENT-4,
+    /// 9293-SA-SYN-SENT-9, 9293-SA-SYN-SENT-5, 9293-SA-SYN-SENT-10, 9293-SA-SYN-SENT-6, 9293-SA-SYN-SENT-7,
+    /// 9293-SA-SYN-SENT-8, 9293-SA-SYN-SENT-11].
     fn in_syn_sent(&mut self, seg: &Segment) -> Step {
         let acks = seg.has(Flags::ACK);
         if acks && !acknowledges_our_syn(self.iss, self.iss + 1, seg.ack) {

@@ -77,11 +77,16 @@ impl HalfOpen {
 
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED; the bad ACK is answered by RST as there, not as in RFC 5961 §5, whose
     /// range has meaning only in synchronized states.
+    /// Ledger: [9293-SA-SYN-RECEIVED-1, 9293-SA-SYN-RECEIVED-2, 9293-SA-SYN-RECEIVED-9,
+    /// 9293-SA-SYN-RECEIVED-11, 9293-SA-SYN-RECEIVED-4, 9293-SA-SYN-RECEIVED-5, 9293-SA-SYN-RECEIVED-10,
+    /// 9293-SA-SYN-RECEIVED-6, 9293-SA-SYN-RECEIVED-7, 9293-SA-SYN-RECEIVED-8].
     pub(crate) fn judge(&self, seg: &Segment) -> Step {
         if self.held {
             return self.judge_held(seg);
         }
         let rcv_nxt = self.agreed.irs + 1;
+        // Deviation, RFC 9293 §3.10.7.4 [9293-SA-SYN-RECEIVED-1]: the SYN-ACK again instead of a bare ACK, which a peer in
+        // SYN-SENT would have no use for: most likely ours was lost.
         if seg.has(Flags::SYN) && !seg.has(Flags::ACK) && !seg.has(Flags::RST) && seg.seq == self.agreed.irs {
             return Step::RepeatSynAck(DropReason::Duplicate);
         }

@@ -38,6 +38,7 @@ pub(crate) enum Verdict {
 /// `ts` is TSval and TSecr of the segment. For a SYN pass `None` also when our SYN-ACK would not carry timestamps
 /// [6191-8]. `rfc1337`: whether RST is ignored.
 /// Ledger: [1337-2, 1337-4].
+/// Ledger: [9293-SA-TIME-WAIT-1, 9293-SA-TIME-WAIT-4, 9293-SA-TIME-WAIT-5].
 pub(crate) fn judge<A: Copy>(
     record: &TimeWait<A>,
     seq: SeqNum,
