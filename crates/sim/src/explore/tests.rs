@@ -68,7 +68,7 @@ fn every_edge_of_figure_5_but_one_is_taken() {
     for edge in coverage(&taken) {
         match edge.reached {
             Reached::Absent(reason) => {
-                assert_eq!((edge.from, edge.to, reason.is_empty()), ("LISTEN", "SYN-SENT", false))
+                assert_eq!((edge.from, edge.to, reason.is_empty()), ("LISTEN", "SYN-SENT", false));
             }
             reached => assert_eq!(reached, Reached::Yes, "{} -> {}", edge.from, edge.to),
         }
