@@ -20,13 +20,15 @@ fn scenario(words: &str) -> Scenario {
 
 /// As far as a test has time to go; `linger sim explore` goes on.
 fn search(words: &str) -> Outcome {
-    explore(scenario(words), Limits { states: 2_500, depth: 1000 }, &AtomicU64::new(0), &|_| false)
+    explore(scenario(words), Limits { states: 2_500, depth: 1000, deep: false }, &AtomicU64::new(0), &|_| {
+        false
+    })
 }
 
 #[test]
 fn without_time_wait_both_failures_are_found_and_their_scripts_replay() {
     let wanted = [Kind::OrderlyCloseFailed, Kind::ForeignText];
-    let limits = Limits { states: 20_000, depth: 1000 };
+    let limits = Limits { states: 20_000, depth: 1000, deep: false };
     let outcome = run(&plan(&WITHOUT), limits, 2, &wanted, &Progress::default());
     for kind in wanted {
         let found = &outcome.found[&kind];
