@@ -134,7 +134,7 @@ pub fn explore(
             }
         }
         expanded += 1;
-        if expanded % 1024 == 0 {
+        if expanded.is_multiple_of(1024) {
             progress.fetch_add((nodes.len() as u64) - outcome.states, Ordering::Relaxed);
             outcome.states = nodes.len() as u64;
         }
