@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let limits = Limits { states: 200_000, depth: 1000 };
+    let limits = Limits { states: 200_000, depth: 1000, deep: false };
     let outcome = explore(scenario, limits, &AtomicU64::new(0), &|outcome| !outcome.found.is_empty());
     println!("{} states", outcome.states);
     for found in outcome.found.values() {

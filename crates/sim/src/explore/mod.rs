@@ -7,7 +7,7 @@
 //! | `world` | one moment: two real hosts, the network, the applications; and its digest |
 //! | `network`, `app` | segments on their way; what the applications do |
 //! | `property` | what must never happen |
-//! | `search` | breadth first, with a set of what was seen |
+//! | `search` | breadth or depth first, with a set of what was seen |
 //! | `plan` | which searches make up an exploration |
 //! | `run` | several searches at once |
 //! | `report` | a counterexample as a ladder and as a script that can be replayed |

@@ -120,8 +120,8 @@ impl Scenario {
             msl: self.msl,
             timestamps: self.timestamps,
             sack: false,
-            window_scaling: false,
-            recv_buffer: 4096,
+            // As large as in production: in a small window the numbers of an acknowledgment betray what is old (RFC 5961 §5).
+            recv_buffer: 1 << 20,
             delayed_ack: Duration::ZERO,
             rto_min: TIMEOUT,
             rto_max: TIMEOUT,

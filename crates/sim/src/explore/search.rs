@@ -1,4 +1,4 @@
-//! Breadth first: the first counterexample found is a shortest one.
+//! Breadth first, the first counterexample found is a shortest one; depth first, whole lives are seen before a limit.
 //!
 //! A state is stored as its parent and the action that led from there: 8 octets, and 16 more for its digest. The hosts
 //! are made again by cloning: the worlds along the path to the last state expanded are kept, and states next to each other in
@@ -8,7 +8,7 @@ use super::action::Action;
 use super::property::{Exception, Kind, Violation};
 use super::scenario::Scenario;
 use super::world::{Edge, Seen, World};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far a search goes.
@@ -18,6 +18,8 @@ pub struct Limits {
     pub states: usize,
     /// Most actions from the beginning.
     pub depth: usize,
+    /// Depth first: whole lives soon, but a counterexample is not a shortest one.
+    pub deep: bool,
 }
 
 /// A way to something that must never happen.
@@ -38,7 +40,7 @@ pub struct Outcome {
     pub states: u64,
     /// Steps between them that were taken.
     pub steps: u64,
-    /// Length of the longest of the shortest ways to a state.
+    /// Length of the longest way to a state; breadth first, of the shortest ways.
     pub depth: usize,
     /// Whether every state within reach was seen.
     pub complete: bool,
@@ -96,13 +98,18 @@ pub fn explore(
     let mut path = Path { worlds: vec![(0, root)] };
     let mut outcome = Outcome { complete: true, ..Outcome::default() };
     let (mut actions, mut seen) = (Vec::new(), Seen::default());
-    let mut next = 0;
-    while next < nodes.len() {
+    let mut waiting = VecDeque::from([0]);
+    let mut expanded = 0_u64;
+    while let Some(next) = if limits.deep { waiting.pop_back() } else { waiting.pop_front() } {
         let depth = usize::from(nodes[next].depth);
-        outcome.depth = depth;
-        if depth >= limits.depth || nodes.len() >= limits.states {
+        outcome.depth = outcome.depth.max(depth);
+        if nodes.len() >= limits.states {
             outcome.complete = false;
             break;
+        }
+        if depth >= limits.depth {
+            outcome.complete = false;
+            continue;
         }
         let world = path.world(&nodes, next);
         world.actions(&mut actions);
@@ -121,11 +128,13 @@ pub fn explore(
                 continue;
             }
             if visited.insert(child.digest()) {
+                waiting.push_back(nodes.len());
                 let parent = u32::try_from(next).unwrap_or(u32::MAX);
                 nodes.push(Node { parent, depth: nodes[next].depth + 1, by: action });
             }
         }
-        if next % 1024 == 0 {
+        expanded += 1;
+        if expanded.is_multiple_of(1024) {
             progress.fetch_add((nodes.len() as u64) - outcome.states, Ordering::Relaxed);
             outcome.states = nodes.len() as u64;
         }
@@ -133,7 +142,6 @@ pub fn explore(
             outcome.complete = false;
             break;
         }
-        next += 1;
     }
     progress.fetch_add((nodes.len() as u64) - outcome.states, Ordering::Relaxed);
     outcome.states = nodes.len() as u64;

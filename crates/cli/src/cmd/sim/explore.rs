@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// link is 1500.
     #[arg(long, value_name = "MS")]
     msl: Option<u64>,
-    /// Everything: two losses, two duplicates, a delayed segment and an early timer in one run.
+    /// Everything: two losses, two duplicates, a delayed segment, an early timer and a stray SYN in one run;
+    /// depth first, since that is more than can be seen.
     #[arg(long)]
     full: bool,
     /// Faults of all kinds in one run.
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let both = [Kind::OrderlyCloseFailed, Kind::ForeignText];
     let wanted: &[Kind] = if msl * 2 < LIFETIME { &both } else { &[] };
     let progress = Progress::default();
-    let limits = Limits { states: args.states, depth: args.depth };
+    let limits = Limits { states: args.states, depth: args.depth, deep: args.full };
     let began = Instant::now();
     let outcome = std::thread::scope(|scope| {
         let search = scope.spawn(|| run_searches(&scenarios, limits, args.jobs, wanted, &progress));
@@ -133,7 +134,7 @@ fn report(outcome: &Outcome, searches: usize, took: Duration, scripts: Option<&P
     let within = if outcome.complete { "everything within the bound" } else { "cut short by a limit" };
     let _infallible = writeln!(
         text,
-        "{} states, {} steps between them, longest of the shortest ways {} steps, {searches} searches, {within}, {:.1} s",
+        "{} states, {} steps between them, longest way {} steps, {searches} searches, {within}, {:.1} s",
         outcome.states,
         outcome.steps,
         outcome.depth,
