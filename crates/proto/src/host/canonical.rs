@@ -202,7 +202,7 @@ fn write_tcb(tcb: &Tcb, to: &mut Writer<'_, impl Hasher>) {
     }
     to.put(tcb.rare().is_some());
     if let Some(rare) = tcb.rare() {
-        to.put((rare.recovery, rare.rcv_up.max(tcb.rcv.nxt), rare.early_fin));
+        to.put((rare.recovery, rare.rcv_up.max(tcb.rcv.nxt), rare.snd_up, rare.early_fin));
         let challenge = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(millis32(to.now)));
         to.put(if challenge > u32::MAX / 2 { 0 } else { challenge });
         if !constant && let Some(loss_at) = rare.loss_at {

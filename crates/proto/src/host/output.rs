@@ -49,11 +49,9 @@ enum Turn {
 /// checksums; a device that says it does only one of both is not believed.
 fn text_max(tcb: &Tcb, config: &InterfaceConfig) -> u32 {
     let mss = u32::from(tcb.snd.mss);
-    if config.segmentation_offload && config.checksum_offload && tcb.send_queue() > mss {
-        ((PACKET_MAX - HEADERS_MAX) / mss * mss).max(mss)
-    } else {
-        mss
-    }
+    // A device copies the urgent pointer into each segment as it is, though each stands elsewhere.
+    let cuts = config.segmentation_offload && config.checksum_offload && tcb.snd_up().is_none();
+    if cuts && tcb.send_queue() > mss { ((PACKET_MAX - HEADERS_MAX) / mss * mss).max(mss) } else { mss }
 }
 
 impl Host {

@@ -6,7 +6,7 @@ use crate::tcp::buffer::pool::{Blocks, Pools};
 use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::buffer::send::SendBuffer;
 use crate::tcp::closing::holder::Holder;
-use crate::tcp::connection::{Over, Phase};
+use crate::tcp::connection::{Connection, Over, Phase};
 use crate::tcp::error::{CloseReason, ReadError, WriteError};
 use crate::tcp::sends::window;
 use crate::tcp::seq::octets;
@@ -92,6 +92,27 @@ impl<'h> Stream<'h> {
     /// Ledger: [9293-UC-SEND-3, 9293-UC-SEND-4, 9293-UC-SEND-5, 9293-UC-SEND-6, 9293-UC-SEND-7].
     pub fn write(&mut self, _now: Instant, text: &[u8]) -> Result<usize, WriteError> {
         self.put(text.len(), |send, fits, free| send.write(text.get(..fits).unwrap_or_default(), free))
+    }
+
+    /// As [`Stream::write`], and the peer is told that there is urgent text up to the last octet taken (SEND with URGENT of
+    /// RFC 9293 §3.10.2; Linux: `MSG_OOB`). It stays in its place among the other text. For old protocols only: RFC 6093
+    /// advises new ones against it, and middleboxes may clear the mark.
+    /// Ledger: RFC 9293 MUST-30, SHLD-13 [9293-UC-SEND-6].
+    ///
+    /// # Errors
+    /// As for [`Stream::write`]; also [`WriteError::Blocked`] before the connection is established.
+    pub fn write_urgent(&mut self, now: Instant, text: &[u8]) -> Result<usize, WriteError> {
+        let index = self.id.index;
+        if let Some(Connection { phase: Phase::Opening(_), .. }) = self.host.connections.get(index) {
+            return Err(WriteError::Blocked);
+        }
+        let taken = self.write(now, text)?;
+        if let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.host.connections.get_mut(index)
+            && taken > 0
+        {
+            tcb.rare_mut().snd_up = Some(tcb.text_end());
+        }
+        Ok(taken)
     }
 
     /// Takes what fits from the front of `text` without copying; returns how many octets.

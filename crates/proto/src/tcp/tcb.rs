@@ -80,6 +80,8 @@ pub(crate) struct Rare {
     /// The sequence number after the last octet of urgent text (RCV.UP); at or before the next octet to be read when there
     /// is none ahead.
     pub(crate) rcv_up: SeqNum,
+    /// The sequence number after the last octet of urgent text of ours that is not acknowledged (SND.UP).
+    pub(crate) snd_up: Option<SeqNum>,
     /// SEG.SEQ of the peer's FIN where it has overtaken text that is still missing.
     pub(crate) early_fin: Option<SeqNum>,
     /// When the next answer to an unacceptable segment may leave (RFC 5961 §7), milliseconds; `None` at once.
@@ -370,12 +372,18 @@ impl Tcb {
                 recovery: Recovery::new(una - 1),
                 loss_at: None,
                 rcv_up: rcv_nxt,
+                snd_up: None,
                 early_fin: None,
                 challenge_at_ms: None,
                 retransmits: 0,
                 trouble: None,
             })
         })
+    }
+
+    /// The end of urgent text of ours that the peer may not know of, if there is any (SND.UP).
+    pub(crate) fn snd_up(&self) -> Option<SeqNum> {
+        self.rare()?.snd_up
     }
 
     /// The part of the sequence space to send again now, if any.

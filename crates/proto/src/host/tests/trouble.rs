@@ -222,3 +222,56 @@ fn urgent_field_without_its_bit_and_after_the_fin_says_nothing() {
     solo.arrives(urgent(6, b"", 99));
     assert_eq!((ahead(&solo), told(&mut solo)), (0, vec![]));
 }
+
+/// The URG bit, the urgent pointer and the text of what is sent.
+fn pointers(sent: &[Sent]) -> Vec<(bool, u16, usize)> {
+    sent.iter().map(|one| (one.has(Flags::URG), one.header.urgent, one.text.len())).collect()
+}
+
+// requirement: 9293-MUST-30
+// requirement: 9293-MUST-62
+// requirement: 9293-SHLD-13
+// requirement: 9293-UC-SEND-6
+#[test]
+fn urgent_text_is_pointed_at_from_every_segment_before_its_end_until_it_is_acknowledged() {
+    let mut solo = Solo::new(TcpConfig { nodelay: true, ..plain() });
+    assert_eq!(pointers(&solo.write(b"calm")), [(false, 0, 4)], "off unless asked for");
+    solo.arrives(ack(0, 4));
+    let now = solo.now;
+    let id = solo.id;
+    assert_eq!(solo.host.stream(id).unwrap().write_urgent(now, b"!"), Ok(1));
+    assert_eq!(pointers(&solo.sent()), [(true, 1, 1)]);
+    assert_eq!(pointers(&solo.write(b"calm again")), [(false, 0, 10)], "what comes after is not urgent");
+    assert_eq!(pointers(&solo.wait_ms(300)), [(true, 1, 11)], "lost and sent again");
+    solo.arrives(ack(0, 15));
+    assert_eq!(pointers(&solo.write(b"calm")), [(false, 0, 4)]);
+}
+
+// requirement: 9293-MUST-31
+#[test]
+fn urgent_text_longer_than_a_pointer_can_say_is_pointed_at_again_and_again() {
+    let mut solo = Solo::new(plain());
+    let (now, id) = (solo.now, solo.id);
+    let long = vec![1; 70_000];
+    assert_eq!(solo.host.stream(id).unwrap().write_urgent(now, &long), Ok(70_000));
+    let (mut acked, mut seen) = (0, Vec::new());
+    let mut sent = solo.sent();
+    for _ in 0..100 {
+        for (urgent, pointer, octets) in pointers(&sent) {
+            assert_eq!((urgent, usize::from(pointer)), (true, (70_000 - acked).min(65_535)));
+            acked += octets;
+            seen.push(pointer);
+        }
+        sent = solo.arrives(ack(0, i64::try_from(acked).unwrap()));
+    }
+    assert_eq!(acked, 70_000);
+    assert_eq!((seen.iter().max(), seen.last().is_some_and(|last| *last < 1_461)), (Some(&65_535), true));
+}
+
+// requirement: 9293-UC-SEND-6
+#[test]
+fn urgent_text_has_to_wait_for_the_handshake() {
+    let (mut solo, _) = Solo::connecting(plain());
+    let (now, id) = (solo.now, solo.id);
+    assert_eq!(solo.host.stream(id).unwrap().write_urgent(now, b"!"), Err(crate::WriteError::Blocked));
+}

@@ -129,6 +129,7 @@ fn recover(tcb: &mut Tcb, acked: u32, in_flight: u32) -> bool {
     let (una, nxt, mss) = (tcb.snd.una, tcb.snd.nxt, tcb.snd.mss);
     let Some(rare) = tcb.rare_if_any() else { return true };
     rare.trouble = None;
+    rare.snd_up = rare.snd_up.filter(|up| up.after(una));
     let resending = rare.recovery.lost().is_some();
     // After a timeout an ACK may cover much that had arrived long ago: that is no room in the network.
     let counted = if rare.recovery.after_timeout() { acked.min(u32::from(mss)) } else { acked };

@@ -7,7 +7,7 @@ use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::Flags;
 
 /// Urgent text stays in its place in the stream; the application is told that some is ahead (RFC 9293 MUST-31, MUST-32).
-/// Deviation, RFC 9293 MUST-30: no urgent pointer is ever sent, because RFC 6093 advises applications against it.
+/// Ledger: RFC 9293 MUST-30.
 #[inline]
 pub(super) fn process(tcb: &mut Tcb, seg: &Segment) {
     if !seg.has(Flags::URG) || !tcb.halves.may_receive() {

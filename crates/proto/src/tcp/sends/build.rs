@@ -30,6 +30,12 @@ pub(crate) fn build(
     if sent > 0 && plan.seq + sent == tcb.text_end() {
         header.flags = header.flags.with(Flags::PSH);
     }
+    if let Some(up) = tcb.snd_up().filter(|up| up.after(plan.seq)) {
+        // The octet after the last urgent one; farther away than the field can say, the next segments say it again
+        // (RFC 9293 MUST-30, MUST-31, MUST-62).
+        header.flags = header.flags.with(Flags::URG);
+        header.urgent = u16::try_from(up.since(plan.seq)).unwrap_or(u16::MAX);
+    }
     account(tcb, now, plan, sent + u32::from(header.flags.has(Flags::FIN)));
     if plan.kind == Kind::Ack {
         tcb.timers.duplicate_acks = tcb.timers.duplicate_acks.saturating_sub(1);
