@@ -350,7 +350,7 @@ impl World {
         let after = host.state_of(&tuple(to));
         let passive = before != State::SynSent && before != State::SynReceived;
         let old = flight.incarnation < self.opened;
-        if old && before == State::SynSent && after == State::Established {
+        if old && before == State::SynSent && synchronized(after) {
             self.exception = Some(Exception::OldSynAck);
         }
         if flight.provoked
@@ -492,6 +492,10 @@ fn stray_syn(scenario: Scenario) -> Option<bytes::Bytes> {
     world.hosts[0].connect(world.now, end(1), source(0)).ok()?;
     let mut out = Transmit::default();
     world.hosts[0].poll_transmit(world.now, &mut out).then(|| out.to_bytes())
+}
+
+fn synchronized(state: State) -> bool {
+    !matches!(state, State::Closed | State::Listen | State::SynSent | State::SynReceived)
 }
 
 fn source(side: usize) -> ConnectConfig {
