@@ -313,8 +313,8 @@ impl World {
 
     /// The number that the side's next opening begins with.
     fn next_number(&mut self, side: usize) {
-        self.openings[side] = (self.openings[side] + 1).min(2);
-        let number = if self.openings[side] == 1 { self.scenario.numbers[side] } else { Number::Far };
+        self.openings[side] = (self.openings[side] + 1).min(1);
+        let number = self.scenario.numbers[side];
         self.hosts[side].set_initial_sequence(number.as_setting());
     }
 
@@ -355,6 +355,7 @@ impl World {
         }
         if flight.provoked
             && before != after
+            && before != State::TimeWait
             && matches!(after, State::Closed | State::Listen | State::TimeWait)
         {
             self.exception = Some(Exception::ProvokedReset);
