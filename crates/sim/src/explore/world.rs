@@ -313,8 +313,8 @@ impl World {
 
     /// The number that the side's next opening begins with.
     fn next_number(&mut self, side: usize) {
-        self.openings[side] = (self.openings[side] + 1).min(2);
-        let number = if self.openings[side] == 1 { self.scenario.numbers[side] } else { Number::Far };
+        self.openings[side] = (self.openings[side] + 1).min(1);
+        let number = self.scenario.numbers[side];
         self.hosts[side].set_initial_sequence(number.as_setting());
     }
 
@@ -350,11 +350,12 @@ impl World {
         let after = host.state_of(&tuple(to));
         let passive = before != State::SynSent && before != State::SynReceived;
         let old = flight.incarnation < self.opened;
-        if old && before == State::SynSent && after == State::Established {
+        if old && before == State::SynSent && synchronized(after) {
             self.exception = Some(Exception::OldSynAck);
         }
         if flight.provoked
             && before != after
+            && before != State::TimeWait
             && matches!(after, State::Closed | State::Listen | State::TimeWait)
         {
             self.exception = Some(Exception::ProvokedReset);
@@ -492,6 +493,10 @@ fn stray_syn(scenario: Scenario) -> Option<bytes::Bytes> {
     world.hosts[0].connect(world.now, end(1), source(0)).ok()?;
     let mut out = Transmit::default();
     world.hosts[0].poll_transmit(world.now, &mut out).then(|| out.to_bytes())
+}
+
+fn synchronized(state: State) -> bool {
+    !matches!(state, State::Closed | State::Listen | State::SynSent | State::SynReceived)
 }
 
 fn source(side: usize) -> ConnectConfig {
