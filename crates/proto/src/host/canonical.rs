@@ -204,7 +204,7 @@ fn write_tcb(tcb: &Tcb, to: &mut Writer<'_, impl Hasher>) {
     if let Some(rare) = tcb.rare() {
         to.put((rare.recovery, rare.rcv_up.max(tcb.rcv.nxt), rare.snd_up, rare.early_fin));
         let challenge = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(millis32(to.now)));
-        to.put(if challenge > u32::MAX / 2 { 0 } else { challenge });
+        to.put((if challenge > u32::MAX / 2 { 0 } else { challenge }, rare.challenges));
         if !constant && let Some(loss_at) = rare.loss_at {
             to.since(loss_at);
         }

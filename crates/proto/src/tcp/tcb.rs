@@ -86,6 +86,8 @@ pub(crate) struct Rare {
     pub(crate) early_fin: Option<SeqNum>,
     /// When the next answer to an unacceptable segment may leave (RFC 5961 §7), milliseconds; `None` at once.
     pub(crate) challenge_at_ms: Option<u32>,
+    /// How many have left.
+    pub(crate) challenges: u32,
     pub(crate) retransmits: u32,
     /// What is wrong, until text is acknowledged again.
     pub(crate) trouble: Option<Trouble>,
@@ -375,6 +377,7 @@ impl Tcb {
                 snd_up: None,
                 early_fin: None,
                 challenge_at_ms: None,
+                challenges: 0,
                 retransmits: 0,
                 trouble: None,
             })

@@ -108,13 +108,14 @@ pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
         return false;
     }
     let at = now_ms.wrapping_add(ahead);
-    rare.challenge_at_ms = Some(at.wrapping_add(challenge_cost(private, at)));
+    rare.challenges = rare.challenges.wrapping_add(1);
+    rare.challenge_at_ms = Some(at.wrapping_add(challenge_cost(private, rare.challenges)));
     true
 }
 
-/// What one answer costs: up to a half more or less than the average, by the connection and the instant.
-fn challenge_cost(private: u32, at: u32) -> u32 {
-    let mut mixed = (private ^ at).wrapping_mul(0x9e37_79b1);
+/// What the `count`th answer costs: up to a half more or less than the average, by a number that only the connection knows.
+fn challenge_cost(private: u32, count: u32) -> u32 {
+    let mut mixed = private.wrapping_add(count).wrapping_mul(0x9e37_79b1);
     mixed = (mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca77);
     CHALLENGE_INTERVAL_MS / 2 + (mixed >> 16) % (CHALLENGE_INTERVAL_MS + 1)
 }
