@@ -1,8 +1,8 @@
 //! Segments on their way between the two hosts.
 
 use super::scenario::LIFETIME;
-use linger_proto::Instant;
 use linger_proto::wire::tcp::Timestamp;
+use linger_proto::{Instant, State};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -18,19 +18,21 @@ pub(super) struct Flight {
     pub(super) incarnation: usize,
     /// It is an RST of a side that was opening.
     pub(super) provoked: bool,
+    /// A TIME-WAIT sent it after the next incarnation had begun to open.
+    pub(super) of_time_wait: bool,
     /// What of it does not depend on when it was sent.
     fixed: u64,
     timestamp: Option<Timestamp>,
 }
 
 impl Flight {
-    /// A packet that leaves for `to`. `opening`: its sender stands in SYN-SENT.
+    /// A packet that leaves for `to`. `state`: where its sender stands.
     pub(super) fn new(
         bytes: bytes::Bytes,
         sent_at: Instant,
         to: usize,
         incarnation: usize,
-        opening: bool,
+        state: State,
     ) -> Self {
         let header = bytes.get(20..).and_then(|tcp| linger_proto::wire::tcp::parse(tcp).ok());
         let timestamp = header.as_ref().and_then(|header| header.options.timestamp);
@@ -42,9 +44,10 @@ impl Flight {
             bytes.get(20 + header.len..).hash(&mut hasher);
         }
         let reset = header.is_some_and(|header| header.flags.has(linger_proto::wire::tcp::Flags::RST));
-        let provoked = reset && opening;
-        (incarnation, provoked).hash(&mut hasher);
-        Self { bytes, sent_at, to, incarnation, provoked, fixed: hasher.finish(), timestamp }
+        let provoked = reset && state == State::SynSent;
+        let of_time_wait = state == State::TimeWait;
+        (incarnation, provoked, of_time_wait).hash(&mut hasher);
+        Self { bytes, sent_at, to, incarnation, provoked, of_time_wait, fixed: hasher.finish(), timestamp }
     }
 
     /// The last moment before it is dead.

@@ -47,6 +47,8 @@ pub enum Exception {
     /// An RST that the opener sent in answer to the old connection's end outlives it, and stands exactly at RCV.NXT of
     /// the new one.
     ProvokedReset,
+    /// An ACK with which TIME-WAIT answered the opener outlives it, and acknowledges what the new connection has lost.
+    OutlivingAnswer,
     /// The incarnation before was aborted, which by default leaves no TIME-WAIT.
     AfterAbort,
 }
@@ -57,6 +59,9 @@ impl Exception {
         match self {
             Self::OldSynAck => "the opener repeated its number, and an old SYN-ACK answered it",
             Self::ProvokedReset => "an RST that answered the old connection reached the new one",
+            Self::OutlivingAnswer => {
+                "an ACK that TIME-WAIT had sent to the opener reached the new connection"
+            }
             Self::AfterAbort => "the incarnation before was aborted, which leaves no TIME-WAIT",
         }
     }

@@ -290,7 +290,7 @@ impl World {
                 self.strays -= 1;
                 self.faults -= 1;
                 if let Some(bytes) = stray_syn(self.scenario) {
-                    self.arrive(&Flight::new(bytes, self.now, 1, 0, false), seen);
+                    self.arrive(&Flight::new(bytes, self.now, 1, 0, State::Closed), seen);
                 }
             }
             Action::Timer => self.timer(),
@@ -360,6 +360,9 @@ impl World {
         {
             self.exception = Some(Exception::ProvokedReset);
         }
+        if flight.of_time_wait && synchronized(before) && before != State::TimeWait && before != after {
+            self.exception = Some(Exception::OutlivingAnswer);
+        }
         if passive && after == State::SynReceived {
             self.next_number(to);
             if self.aborted() {
@@ -390,8 +393,8 @@ impl World {
                 while self.hosts[side].poll_transmit(self.now, &mut out) {
                     let bytes = out.to_bytes();
                     seen.sent.push((side, bytes.clone()));
-                    let opening = self.hosts[side].state_of(&tuple(side)) == State::SynSent;
-                    self.network.send(Flight::new(bytes, self.now, 1 - side, self.opened, opening));
+                    let state = self.sender_state(side);
+                    self.network.send(Flight::new(bytes, self.now, 1 - side, self.opened, state));
                     busy = true;
                 }
                 while let Some(event) = self.hosts[side].poll_event() {
@@ -408,6 +411,14 @@ impl World {
             if !busy {
                 return Ok(());
             }
+        }
+    }
+
+    /// Where a sender stands; TIME-WAIT only if it is that of an incarnation before.
+    fn sender_state(&self, side: usize) -> State {
+        match self.hosts[side].state_of(&tuple(side)) {
+            State::TimeWait if self.app(side).is_some_and(|app| app.id.is_some()) => State::Closed,
+            state => state,
         }
     }
 
