@@ -207,7 +207,7 @@ fn write_tcb(tcb: &Tcb, to: &mut Writer<'_, impl Hasher>) {
         to.put((rare.recovery, rare.rcv_up.max(tcb.rcv.nxt), rare.early_fin));
         let overdrawn = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(millis32(to.now)));
         // What an answer costs depends on the clock. While the next one may leave for certain, the limit is far.
-        let far = overdrawn > u32::MAX / 2 || overdrawn < CHALLENGES_ENOUGH_MS;
+        let far = !(CHALLENGES_ENOUGH_MS..=u32::MAX / 2).contains(&overdrawn);
         to.put(if far { 0 } else { overdrawn });
         if !constant && let Some(loss_at) = rare.loss_at {
             to.since(loss_at);
