@@ -3,7 +3,7 @@
 //! Times are written relative to the present, so that the same situation an hour later is the same. Left out are
 //! counters, statistics, handles, the places of things in tables, the pools of empty buffers, and the timing wheel, whose
 //! entries only wake the deadlines that are written. What counts days or hundreds is written as "enough" while it is far
-//! from its end: the age of TS.Recent, and the host's allowance of answers in TIME-WAIT. What only a flood brings about is
+//! from its end: the age of TS.Recent, and the allowances of answers in TIME-WAIT and of challenge ACKs. What only a flood brings about is
 //! not written at all: how many SYNs each source has open, and cookies.
 
 use super::Host;
@@ -20,6 +20,8 @@ use core::net::IpAddr;
 
 /// Answers in TIME-WAIT that may leave at once: with so many left, the limit is far.
 const ANSWERS_ENOUGH: u32 = 32;
+/// How far the account of challenge ACKs of a connection is overdrawn while the next may leave for certain.
+const CHALLENGES_ENOUGH_MS: u32 = 4_000;
 /// A connect looks whether a TIME-WAIT is older than a second, and never whether it is older than this.
 const AGE_ENOUGH_MS: u64 = 1_001;
 /// TS.Recent is void after 24 days; before this age that is far.
@@ -203,8 +205,10 @@ fn write_tcb(tcb: &Tcb, to: &mut Writer<'_, impl Hasher>) {
     to.put(tcb.rare().is_some());
     if let Some(rare) = tcb.rare() {
         to.put((rare.recovery, rare.rcv_up.max(tcb.rcv.nxt), rare.snd_up, rare.early_fin));
-        let challenge = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(millis32(to.now)));
-        to.put((if challenge > u32::MAX / 2 { 0 } else { challenge }, rare.challenges));
+        let overdrawn = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(millis32(to.now)));
+        // What an answer costs depends on how many have left. While the next one may leave for certain, the limit is far.
+        let far = !(CHALLENGES_ENOUGH_MS..=u32::MAX / 2).contains(&overdrawn);
+        to.put(if far { 0 } else { overdrawn });
         if !constant && let Some(loss_at) = rare.loss_at {
             to.since(loss_at);
         }
