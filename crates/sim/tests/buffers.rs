@@ -83,8 +83,9 @@ impl Pair {
         }
         let address = if ipv6 { sim.ipv6(server) } else { sim.ipv4(server) };
         let at = SocketAddr::new(address, 80);
-        let listener =
-            sim.with(server, |_, host| host.listen(at, ListenConfig::default())).expect("the port is free");
+        let listener = sim
+            .with(server, |_, host| host.listen(at, ListenConfig::default().backlog(20_000)))
+            .expect("the port is free");
         Self { sim, client, server, listener, at, ends: Vec::with_capacity(CONNECTIONS) }
     }
 
