@@ -18,9 +18,9 @@ use std::net::SocketAddr;
 /// # async fn serve(listener: linger::TcpListener, upstream: linger::Net) -> std::io::Result<()> {
 /// let incoming = listener.incoming().await?;
 /// match upstream.connect(incoming.local).await {
-///     Ok(mut there) => {
-///         let mut here = incoming.accept().await?;
-///         linger::copy_bidirectional(&mut here, &mut there).await?;
+///     Ok(there) => {
+///         let here = incoming.accept().await?;
+///         linger::copy_bidirectional(here, there).await?;
 ///     }
 ///     Err(_) => incoming.refuse(),
 /// }
