@@ -14,7 +14,9 @@ impl Host {
     /// The instant of [`Host::poll_timeout`] has come. Harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_time_wait(now);
-        self.expire_fragments(now);
+        if self.reassembly.poll_timeout().is_some_and(|due| due <= now) {
+            self.expire_fragments(now);
+        }
         while let Some((packed, at)) = self.wheel.pop_due(now) {
             match Found::unpack(packed) {
                 Found::Connection(index) => self.connection_timeout(now, index, at),
