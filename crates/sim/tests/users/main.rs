@@ -9,7 +9,7 @@
 //! | one SYN that is never acknowledged: the listener takes others, the half-open entry expires | memberlist #166, gVisor #11535 | `slots` |
 //! | a new SYN on a tuple in TIME-WAIT is taken, not dropped | asterinas #1531, nanos lwip #10 | `again` |
 //! | three runs of wrk without keep-alive in a row: none costs more than the first | unikraft lib-lwip #74 | `interop/tests/interop/load.rs` |
-//! | close with text queued against a closed window: leaves ESTABLISHED at once, ends by the orphan timeout | gVisor #13393 | `slots` |
+//! | close with text queued against a closed window: leaves ESTABLISHED at once, ends by the orphan timeout | gVisor #13393 | `crates/sim/tests/nouns/closing.rs` |
 //! | text for a stream that was closed: RST | DragonOS #1900 | `slots` |
 //! | no timer but 2*MSL in TIME-WAIT | gVisor #7617 | `again` |
 //! | beyond the window, a window that shrinks, ISN 0x8000_0000, numbers that wrap: no panic | smoltcp #1048, #489, #1136 | `numbers` |

@@ -107,26 +107,6 @@ fn syn_that_is_never_acknowledged_stops_nobody_and_expires() {
 }
 
 #[test]
-fn close_with_text_queued_and_the_peers_window_closed_leaves_established_and_ends_by_the_orphan_timeout() {
-    in_both(|family| {
-        let mut world = Setup::new(family).tcp(SERVER, |tcp| tcp.recv_buffer = 4096).build();
-        let (client, server) = world.established();
-        let tuple = world.tuple(client);
-        world.write(CLIENT, client, &text(100_000));
-        world.run(secs(5));
-        assert_eq!(world.info(CLIENT, client).snd_wnd, 0);
-        world.close(CLIENT, client);
-        assert_eq!(world.state(CLIENT, tuple), State::FinWait1, "at once");
-        world.run(secs(61));
-        assert_eq!(world.state(CLIENT, tuple), State::Closed);
-        assert_eq!(world.said_closed(CLIENT, client), Some(CloseReason::TimedOut));
-        assert_eq!(world.counters(CLIENT).orphans_timed_out, 1);
-        world.abort(SERVER, server);
-        world.finish();
-    });
-}
-
-#[test]
 fn text_for_a_stream_that_was_shut_and_closed_is_answered_with_rst() {
     in_both(|family| {
         let mut world = World::new(family);

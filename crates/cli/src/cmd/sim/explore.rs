@@ -1,12 +1,13 @@
 //! `linger sim explore`: an exhaustive search for what must never happen to a connection.
 
+use crate::cmd::print;
 use crate::error::{Error, Result, plain};
 use linger_sim::explore::{
     Counterexample, Kind, LIFETIME, Limits, MSL, Outcome, Plan, Progress, Reached, Script, coverage, ladder,
     plan, run as run_searches, svg,
 };
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -194,15 +195,4 @@ fn write(path: &Path, text: &str) -> Result {
             plain(&error)
         ))
     })
-}
-
-/// Prints to stdout; a reader that has gone away is no error.
-fn print(text: &str) -> Result {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::failed(format!("cannot write the output: {}", plain(&error))))
-        }
-        _ => Ok(()),
-    }
 }

@@ -22,6 +22,7 @@ mod show;
 mod tests;
 mod words;
 
+use crate::cmd::print;
 use crate::error::{Error, Result, plain};
 use act::{Act, Settings, act};
 use linger_sim::ladder::Style;
@@ -148,15 +149,4 @@ fn cannot_write(path: &Path, error: &io::Error) -> Error {
         path.display(),
         plain(error)
     ))
-}
-
-/// Prints to stdout; a reader that has gone away is no error.
-fn print(text: &str) -> Result {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::failed(format!("cannot write the output: {}", plain(&error))))
-        }
-        _ => Ok(()),
-    }
 }

@@ -114,26 +114,25 @@ fn acknowledged_block_is_written_into_again() {
         drop(out);
         buffer.acknowledge(128);
     }
-    // Without turns there would be a thousand. While blocks still grow, other tests may take what is given back.
-    assert!(places.len() < 50, "{} places", places.len());
+    assert!(places.len() <= 8, "{} places", places.len());
 }
 
 #[test]
 fn two_blocks_take_turns_while_the_last_segment_is_still_on_its_way() {
     let mut buffer = SendBuffer::default();
     let (mut places, mut out) = (Vec::new(), ArrayVec::new());
-    for _ in 0..1_000 {
+    for round in 0..1_100 {
         buffer.put(&[5; 128]);
         out.clear();
         buffer.gather(0, 128, &mut out);
-        if !places.contains(&out[0].as_ptr()) {
+        // While blocks still grow, other tests may take what is given back.
+        if round >= 100 && !places.contains(&out[0].as_ptr()) {
             places.push(out[0].as_ptr());
         }
         // The device holds the slice until the next segment.
         buffer.acknowledge(128);
     }
-    // Without turns there would be a thousand. While blocks still grow, other tests may take what is given back.
-    assert!(places.len() < 50, "{} places", places.len());
+    assert!(places.len() <= 8, "{} places", places.len());
 }
 
 #[test]
