@@ -120,9 +120,14 @@ fn report(outcome: &Outcome, searches: usize, took: Duration, scripts: Option<&P
             let _infallible = writeln!(text, "script: {}\n", path.display());
         }
     }
-    for found in outcome.exceptions.values() {
-        let _infallible =
-            writeln!(text, "known exception, after {} steps: {}", found.actions.len(), found.violation);
+    for (exception, found) in &outcome.exceptions {
+        let _infallible = writeln!(
+            text,
+            "known exception, after {} steps and {} times in all: {}",
+            found.actions.len(),
+            outcome.excused.get(exception).copied().unwrap_or(0),
+            found.violation
+        );
     }
     for edge in coverage(&outcome.edges) {
         let what = match edge.reached {
