@@ -11,8 +11,8 @@ const TOP: &str = "\
 Written by `cargo xtask mutants`: cargo-mutants lists small changes to the code of the lifecycle, and the unit tests of
 `linger-proto` must notice each of them when it alone is made. What is known of a function holds for as long as its code is
 the same; comments do not count. A mutant that makes the tests run for ever is caught, and one that does not compile is none.
-`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check` is red when a file has changed since,
-or when a survivor has no reason.
+`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check` is red when a file that is done
+has changed since, or when a survivor has no reason; it names the files that are not done.
 
 ";
 const FILES: &str = "| file | code | mutants | caught | timed out | do not compile | survived |\n|---|---|---:|---:|---:|---:|---:|\n";
