@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         ["gates", "--take"] => return chore(gates::take),
         ["conform"] => return chore(conform::write),
         ["conform", "--check"] => STEPS.iter().filter(|step| step.name == "conform").collect(),
-        ["mutants", "--check"] => CHORES.iter().filter(|step| step.name == "mutants").collect(),
+        ["mutants", "--check"] => STEPS.iter().filter(|step| step.name == "mutants").collect(),
         ["mutants", rest @ ..] => return mutate(rest),
         ["bench", rest @ ..] => return ExitCode::from(bench::bench(rest)),
         ["ci"] => STEPS.iter().collect(),
@@ -130,7 +130,7 @@ fn help() -> String {
          cargo xtask STEP             one step\n\
          cargo xtask gates --take     takes the figures of that step as they are now\n\
          cargo xtask conform          writes docs/conformance.md; --check, the step, only looks\n\
-         cargo xtask mutants [FILE]   tries changes to the code of the lifecycle, for hours; --minutes N, --check\n\
+         cargo xtask mutants [FILE]   tries changes to the code of the lifecycle; --minutes N; --check, the step, only looks\n\
          cargo xtask bench [NAME]     linger and its peers on the same work; more with --help\n\n\
          steps:\n{}\nby name only:\n{}\n\
          exit status: 0 all green, 1 a step is red, 2 arguments not understood\n",

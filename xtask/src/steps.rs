@@ -23,6 +23,11 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the ledger of requirements is current and complete",
         run: conform::check,
     },
+    Step {
+        name: "mutants",
+        about: "what docs/mutants.md says is true of the code as it is, and survivors have reasons",
+        run: mutants::check,
+    },
     Step { name: "clippy", about: "clippy finds nothing, in all targets", run: clippy },
     Step { name: "doc", about: "the documentation builds without a warning", run: doc },
     Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },
@@ -44,11 +49,6 @@ pub(crate) const STEPS: &[Step] = &[
 /// Steps that are run by name only: they need a tool that is neither in Debian nor in Rust's distribution, or hours.
 pub(crate) const CHORES: &[Step] = &[
     Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny },
-    Step {
-        name: "mutants",
-        about: "docs/mutants.md covers the code as it is (--check)",
-        run: mutants::check,
-    },
     Step {
         name: "planted",
         about: "linger sim explore finds each of the faults in crates/sim/tests/planted",

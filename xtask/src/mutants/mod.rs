@@ -3,30 +3,34 @@
 //! | file | what it does |
 //! |---|---|
 //! | `source.rs` | which files, and a sum of the code of a file or a function, comments and tests left out |
-//! | `tool.rs` | lists and tries mutants with cargo-mutants, and reads what it says |
+//! | `tool.rs` | lists the mutants, with cargo-mutants |
+//! | `weave.rs` | writes many mutants into one file, of which one is chosen when the tests start |
+//! | `trial.rs` | builds the tests with them, runs them once for each, and those that need a build of their own after them |
 //! | `record.rs` | what is known: `docs/mutants.md`, read and written |
 //!
-//! A run takes hours and may be stopped at any time: what is known of a function holds for as long as its code is the
-//! same, and is written down after every few functions.
+//! A run may be stopped at any time: what is known of a function holds for as long as its code is the same, and is written
+//! down at once.
 
 mod record;
 mod source;
 #[cfg(test)]
 mod tests;
 mod tool;
+mod trial;
+mod weave;
 
 use crate::run::{Tally, Workspace};
 use record::{Function, Record};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tool::{Mutant, Outcome};
+use tool::Outcome;
+use trial::Trial;
 
 /// The page, from the root of the workspace.
 const PAGE: &str = "docs/mutants.md";
 /// Why mutants survive that may.
 const REASONS: &str = "specs/survivors.tsv";
-/// The tool is asked about so many mutants at a time, so that not much is lost when a run is stopped.
-const BATCH: usize = 8;
 
 /// What was asked for on the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -62,40 +66,134 @@ pub(crate) fn run(workspace: &Workspace, wish: &Wish) -> Result<(), String> {
     let ends_at = wish.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let tool = tool::find(workspace)?;
     let mut record = read(&workspace.root)?;
-    for path in source::files(&workspace.root)?.iter().filter(|path| wish.wants(path)) {
-        let text = text(&workspace.root, path)?;
-        let mutants = tool.list(path)?;
-        let functions = source::functions(&text, &mutants);
-        record.keep_only(path, &functions);
-        let missing =
-            functions.into_iter().filter(|function| !record.knows(path, function)).collect::<Vec<_>>();
-        for batch in batches(missing, BATCH) {
-            if ends_at.is_some_and(|at| at <= Instant::now()) {
-                println!("the time is over: start it again to go on");
-                return write(&workspace.root, &record);
-            }
-            let names = batch.iter().flat_map(|function| function.mutants.clone()).collect::<Vec<_>>();
-            eprintln!("{path}: {} mutants in {} functions", names.len(), batch.len());
-            let outcomes = tool.try_all(path, &names)?;
-            for function in batch {
-                record.add(path, judged(function, &outcomes)?);
-            }
-            write(&workspace.root, &record)?;
+    let mut work = Work::default();
+    for path in source::files(&workspace.root)?.into_iter().filter(|path| wish.wants(path)) {
+        let text = text(&workspace.root, &path)?;
+        let functions = source::functions(&text, &tool.list(&path)?);
+        record.keep_only(&path, &functions);
+        let missing = functions.iter().filter(|function| !record.knows(&path, function)).cloned();
+        work.add(&path, text, missing.collect(), functions);
+    }
+    let done = if work.count() == 0 { Ok(true) } else { work.go(workspace, &mut record, ends_at) };
+    for (path, file) in &work.files {
+        record.order(path, &file.all);
+        if file.all.iter().all(|function| record.knows(path, function)) {
+            record.finish(path, source::sum(crate::tidy::code_of(&file.text)));
         }
-        record.finish(path, source::sum(crate::tidy::code_of(&text)));
-        write(&workspace.root, &record)?;
+    }
+    write(&workspace.root, &record)?;
+    if !done? {
+        println!("the time is over: start it again to go on");
     }
     print!("{}", record.counts());
     Ok(())
 }
 
-/// Whether the page covers the code as it is now, and every survivor has its reason.
+/// What is to be tried.
+#[derive(Default)]
+struct Work {
+    files: BTreeMap<String, File>,
+    /// The number of the last mutant.
+    last: u32,
+}
+
+struct File {
+    text: String,
+    /// Each with the numbers of its mutants.
+    missing: Vec<(source::Mutated, Vec<u32>)>,
+    all: Vec<source::Mutated>,
+}
+
+impl Work {
+    fn add(&mut self, path: &str, text: String, missing: Vec<source::Mutated>, all: Vec<source::Mutated>) {
+        let mut number = || {
+            self.last += 1;
+            self.last
+        };
+        let numbered = missing.into_iter().map(|function| {
+            let numbers = function.mutants.iter().map(|_| number()).collect();
+            (function, numbers)
+        });
+        let missing = numbered.collect();
+        self.files.insert(path.to_owned(), File { text, missing, all });
+    }
+
+    fn count(&self) -> u32 {
+        self.last
+    }
+
+    /// Tries everything; false when the time was over before.
+    fn go(
+        &self,
+        workspace: &Workspace,
+        record: &mut Record,
+        ends_at: Option<Instant>,
+    ) -> Result<bool, String> {
+        eprintln!("{} mutants", self.count());
+        let mut trial = Trial::new(workspace)?;
+        let numbered = |file: &File| {
+            let all = file
+                .missing
+                .iter()
+                .flat_map(|(function, numbers)| numbers.iter().copied().zip(function.mutants.clone()));
+            (file.text.clone(), all.collect())
+        };
+        let files = self.files.iter().map(|(path, file)| (path.clone(), numbered(file))).collect();
+        let (unviable, alone) = trial.weave(&files)?;
+        // Functions with mutants that need a build of their own come last.
+        for last in [false, true] {
+            for (path, file) in &self.files {
+                let rest = file.missing.iter();
+                for (function, numbers) in
+                    rest.filter(|(_, all)| all.iter().any(|n| alone.contains(n)) == last)
+                {
+                    if ends_at.is_some_and(|at| at <= Instant::now()) {
+                        return Ok(false);
+                    }
+                    record.add(path, judged(&trial, path, function, numbers, [&unviable, &alone])?);
+                    write(&workspace.root, record)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Tries the mutants of a function.
+fn judged(
+    trial: &Trial,
+    path: &str,
+    mutated: &source::Mutated,
+    numbers: &[u32],
+    [unviable, alone]: [&BTreeSet<u32>; 2],
+) -> Result<Function, String> {
+    let mut function = Function::new(mutated.name.clone(), mutated.sum.clone());
+    for (mutant, number) in mutated.mutants.iter().zip(numbers) {
+        let outcome = if unviable.contains(number) {
+            Outcome::Unviable
+        } else if alone.contains(number) {
+            trial.try_alone(path, mutant)?
+        } else {
+            trial.try_woven(*number)?
+        };
+        eprintln!("{outcome:?}: {}", mutant.name);
+        function.count(outcome, tool::without_place(&mutant.name));
+    }
+    Ok(function)
+}
+
+/// Whether what the page says of a file is true of the code as it is now, and every survivor has its reason. Files that it
+/// does not cover are named, and no fault.
 pub(crate) fn check(workspace: &Workspace) -> Result<Option<Tally>, String> {
     let record = read(&workspace.root)?;
     let mut problems = Vec::new();
     for path in source::files(&workspace.root)? {
-        if record.sum_of(&path) != Some(&source::sum(crate::tidy::code_of(&text(&workspace.root, &path)?))) {
-            problems.push(format!("{PAGE} does not cover {path} as it is now: `cargo xtask mutants {path}`"));
+        match record.sum_of(&path) {
+            None => eprintln!("{path} is not covered yet: `cargo xtask mutants {path}`"),
+            Some(sum) if *sum == source::sum(crate::tidy::code_of(&text(&workspace.root, &path)?)) => {}
+            Some(_) => {
+                problems.push(format!("{path} is not what {PAGE} is about: `cargo xtask mutants {path}`"));
+            }
         }
     }
     let without = record.survivors().filter(|(_, _, reason)| reason.is_none());
@@ -120,33 +218,4 @@ fn read(root: &Path) -> Result<Record, String> {
 
 fn write(root: &Path, record: &Record) -> Result<(), String> {
     std::fs::write(root.join(PAGE), record.page()).map_err(|error| format!("{PAGE}: {error}"))
-}
-
-/// Functions in groups of about so many mutants.
-fn batches(functions: Vec<source::Mutated>, most: usize) -> Vec<Vec<source::Mutated>> {
-    let mut batches: Vec<Vec<source::Mutated>> = Vec::new();
-    let mut room = 0;
-    for function in functions {
-        let count = function.mutants.len();
-        if room < count || batches.is_empty() {
-            batches.push(Vec::new());
-            room = most;
-        }
-        room = room.saturating_sub(count);
-        if let Some(batch) = batches.last_mut() {
-            batch.push(function);
-        }
-    }
-    batches
-}
-
-/// What became of the mutants of a function.
-fn judged(mutated: source::Mutated, outcomes: &[(String, Outcome)]) -> Result<Function, String> {
-    let mut function = Function::new(mutated.name, mutated.sum);
-    for Mutant { name, .. } in &mutated.mutants {
-        let outcome = outcomes.iter().find(|(other, _)| other == name);
-        let (_, outcome) = outcome.ok_or_else(|| format!("cargo-mutants says nothing of {name}"))?;
-        function.count(*outcome, tool::without_place(name));
-    }
-    Ok(function)
 }

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 const TOP: &str = "\
 # Mutants
 
-Written by `cargo xtask mutants`: cargo-mutants changes the code of the lifecycle in small ways, one at a time, and the
-unit tests of `linger-proto` must notice. What is known of a function holds for as long as its code is the same; comments
-do not count. A mutant that makes the tests run for ever is caught, and one that does not compile is none.
-`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check` is red when a file has changed since,
-or when a survivor has no reason.
+Written by `cargo xtask mutants`: cargo-mutants lists small changes to the code of the lifecycle, and the unit tests of
+`linger-proto` must notice each of them when it alone is made. What is known of a function holds for as long as its code is
+the same; comments do not count. A mutant that makes the tests run for ever is caught, and one that does not compile is none.
+`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check` is red when a file that is done
+has changed since, or when a survivor has no reason; it names the files that are not done.
 
 ";
 const FILES: &str = "| file | code | mutants | caught | timed out | do not compile | survived |\n|---|---|---:|---:|---:|---:|---:|\n";
@@ -113,6 +113,13 @@ impl Record {
         let kept: Vec<Function> = kept.collect();
         self.functions.insert(path.to_owned(), kept);
         self.sums.remove(path);
+    }
+
+    /// Brings what is known of a file into the order of its source.
+    pub(super) fn order(&mut self, path: &str, functions: &[Mutated]) {
+        if let Some(known) = self.functions.get_mut(path) {
+            known.sort_by_key(|one| functions.iter().position(|function| function.name == one.name));
+        }
     }
 
     pub(super) fn knows(&self, path: &str, function: &Mutated) -> bool {

@@ -1,7 +1,8 @@
-use super::record::Record;
+use super::Wish;
+use super::record::{Function, Record};
 use super::source::{self, Mutated};
 use super::tool::{self, Mutant, Outcome};
-use super::{Wish, batches, judged};
+use super::{trial, weave};
 
 const FILE: &str = "crates/proto/src/tcp/arrives/reset.rs";
 
@@ -10,6 +11,9 @@ fn mutant(place: &str, function: &str, lines: (usize, usize)) -> Mutant {
         name: format!("{FILE}:{place}: replace == with != in {function}"),
         function: function.to_owned(),
         lines,
+        place: ((17, 16), (17, 18)),
+        replacement: "!=".to_owned(),
+        is_body: false,
     }
 }
 
@@ -29,28 +33,6 @@ fn what_the_tool_lists_is_read_with_the_span_of_the_function() {
 }
 
 #[test]
-fn what_became_of_mutants_is_read_and_the_baseline_passed_over() {
-    let one = |name: &str, summary: &str| {
-        format!(r#"{{"scenario":{{"Mutant":{{"name":"{name}"}}}},"summary":"{summary}"}}"#)
-    };
-    let text = format!(
-        r#"{{"outcomes":[{{"scenario":"Baseline","summary":"Success"}},{},{},{},{}]}}"#,
-        one("a", "CaughtMutant"),
-        one("b", "MissedMutant"),
-        one("c", "Timeout"),
-        one("d", "Unviable")
-    );
-    let expected = [
-        ("a", Outcome::Caught),
-        ("b", Outcome::Survived),
-        ("c", Outcome::TimedOut),
-        ("d", Outcome::Unviable),
-    ];
-    assert_eq!(tool::outcomes(&text).unwrap(), expected.map(|(name, outcome)| (name.to_owned(), outcome)));
-    assert!(tool::outcomes(&format!(r#"{{"outcomes":[{}]}}"#, one("a", "Failure"))).is_err());
-}
-
-#[test]
 fn comments_do_not_change_the_sum_of_a_function_and_code_does() {
     let code = "fn check() {\n    // why\n    go()\n}\n\nfn other() {}\n";
     let sum = |code: &str| source::functions(code, &[mutant("3:5", "check", (1, 4))])[0].sum.clone();
@@ -62,15 +44,14 @@ fn comments_do_not_change_the_sum_of_a_function_and_code_does() {
 #[test]
 fn page_is_read_as_it_was_written_and_what_has_changed_is_forgotten() {
     let function = mutated("A<T>::check | one", 3);
-    let names: Vec<String> = function.mutants.iter().map(|mutant| mutant.name.clone()).collect();
-    let outcomes = [
-        (names[0].clone(), Outcome::Caught),
-        (names[1].clone(), Outcome::Survived),
-        (names[2].clone(), Outcome::TimedOut),
-    ];
+    let mut known = Function::new(function.name.clone(), function.sum.clone());
+    let outcomes = [Outcome::Caught, Outcome::Survived, Outcome::TimedOut];
+    for (mutant, outcome) in function.mutants.iter().zip(outcomes) {
+        known.count(outcome, tool::without_place(&mutant.name));
+    }
     let mut record = Record::default();
     record.keep_only(FILE, &[]);
-    record.add(FILE, judged(function.clone(), &outcomes).unwrap());
+    record.add(FILE, known);
     record.finish(FILE, "abcd".to_owned());
     let page = record.page();
     let reason = format!("{FILE}\treplace == with != in A<T>::check | one\tboth are zero\n");
@@ -93,25 +74,101 @@ fn page_is_read_as_it_was_written_and_what_has_changed_is_forgotten() {
 }
 
 #[test]
-fn mutant_of_which_nothing_is_said_is_an_error() {
-    assert!(judged(mutated("check", 1), &[]).is_err());
-}
-
-#[test]
-fn functions_go_in_batches_and_none_is_split() {
-    let functions = [5, 20, 3, 40, 1].map(|count| mutated("f", count)).to_vec();
-    let sizes: Vec<Vec<usize>> = batches(functions, 24)
-        .iter()
-        .map(|batch| batch.iter().map(|one| one.mutants.len()).collect())
-        .collect();
-    assert_eq!(sizes, [vec![5], vec![20, 3], vec![40], vec![1]]);
-}
-
-#[test]
 fn wishes_are_files_and_a_limit_of_time() {
     assert_eq!(Wish::parse(&[]), Some(Wish::default()));
     let wish = Wish::parse(&["--minutes", "20", "reset.rs"]).unwrap();
     assert_eq!((wish.minutes, wish.wants(FILE), wish.wants("syn.rs")), (Some(20), true, false));
     assert_eq!(Wish::parse(&["--minutes"]), None);
     assert_eq!(Wish::parse(&["--all"]), None);
+}
+
+/// Mutants of a text: what is replaced, which must be there once, and with what.
+fn numbered(text: &str, changes: &[(&str, &str, bool)]) -> Vec<weave::Numbered> {
+    let place_of = |what: &str| {
+        let at = |octet: usize| {
+            let before = &text[..octet];
+            (before.lines().count().max(1), before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1)
+        };
+        let from = text.find(what).unwrap();
+        (at(from), at(from + what.len()))
+    };
+    let mutant = |(number, (what, replacement, is_body)): (usize, &(&str, &str, bool))| {
+        let mutant = Mutant {
+            place: place_of(what),
+            replacement: (*replacement).to_owned(),
+            is_body: *is_body,
+            ..mutant("1:1", "f", (1, 1))
+        };
+        (u32::try_from(number).unwrap() + 1, mutant)
+    };
+    changes.iter().enumerate().map(mutant).collect()
+}
+
+fn woven(text: &str, changes: &[(&str, &str, bool)]) -> weave::Woven {
+    let all = numbered(text, changes);
+    weave::weave(text, &all.iter().collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn mutants_become_branches_one_within_the_other_and_the_body_first() {
+    let text = "fn f(a: u8) -> bool { a + 1 == 2 }";
+    let woven = woven(text, &[("a + 1 == 2", "true", true), ("==", "!=", false), ("+", "-", false)]);
+    let expected = "fn f(a: u8) -> bool { \
+         if crate::mutation::is(1) { /*<1*/return true;/*>1*/ }\n\
+         if crate::mutation::is(2) { /*<2*/a + 1 != 2/*>2*/ } else \
+         { (if crate::mutation::is(3) { /*<3*/a - 1/*>3*/ } else { a + 1 }) == 2 } }";
+    assert_eq!(woven.text, expected);
+    assert!(woven.alone.is_empty());
+}
+
+#[test]
+fn mutant_of_a_constant_a_chain_of_let_or_an_opaque_type_is_tried_alone() {
+    let chain = "fn f(a: Option<u8>) -> u8 { if let Some(a) = a && a < 3 { a } else { 4 } }";
+    assert_eq!(woven(chain, &[("&&", "||", false), ("<", ">", false)]).alone, [1]);
+    assert_eq!(
+        woven("const fn f() -> u8 { 2 - 1 }", &[("2 - 1", "0", true), ("- ", "+ ", false)]).alone,
+        [1, 2]
+    );
+    assert_eq!(woven("const A: u8 = 2 - 1;", &[("- ", "+ ", false)]).alone, [1]);
+    assert_eq!(woven("fn f() -> impl Iterator<Item = u8> { g() }", &[("g()", "empty()", true)]).alone, [1]);
+}
+
+#[test]
+fn arm_guard_and_field_are_replaced_within_their_expression() {
+    let text = "fn f(a: u8) -> S { match a { 0 if a == 0 => g(), _ => S { b: !1, ..h() } } }";
+    let woven =
+        woven(text, &[("0 if a == 0 => g(),", "", false), ("a == 0", "true", false), ("b: !1,", "", false)]);
+    assert!(woven.text.contains("{ /*<1*/match a {  _ => S { b: !1, ..h() } }/*>1*/ } else { match a {"));
+    assert!(woven.text.contains("0 if (if crate::mutation::is(2) { /*<2*/true/*>2*/ } else { a == 0 }) =>"));
+    assert!(woven.text.contains("{ /*<3*/S {  ..h() }/*>3*/ } else { S { b: !1, ..h() } }"));
+}
+
+#[test]
+fn octet_of_a_branch_tells_the_mutant_and_others_tell_none() {
+    let woven = woven("fn f() -> u8 { 2 - 1 }", &[("- ", "+ ", false)]).text;
+    assert_eq!(weave::mutant_at(&woven, woven.find("2 + 1").unwrap()), Some(1));
+    assert_eq!(weave::mutant_at(&woven, woven.find("2 - 1").unwrap()), None);
+    assert_eq!(weave::mutant_at(&woven, 3), None);
+}
+
+#[test]
+fn one_mutant_by_itself_replaces_its_place_and_nothing_else() {
+    let text = "fn f() -> u8 { 2 - 1 }";
+    let all = numbered(text, &[("-", "+", false)]);
+    assert_eq!(weave::replaced(text, &all[0].1).unwrap(), "fn f() -> u8 { 2 +  1 }");
+}
+
+#[test]
+fn places_of_an_error_are_read_the_main_one_first_and_warnings_passed_over() {
+    let message = |level: &str| {
+        serde_json::from_str(&format!(
+            r#"{{"reason":"compiler-message","message":{{"level":"{level}","rendered":"no","spans":[
+                {{"file_name":"a.rs","byte_start":5,"is_primary":false}},
+                {{"file_name":"b.rs","byte_start":7,"is_primary":true}}]}}}}"#
+        ))
+        .unwrap()
+    };
+    let places = vec![("b.rs".to_owned(), 7), ("a.rs".to_owned(), 5)];
+    assert_eq!(trial::error(&message("error")), Some(("no".to_owned(), places)));
+    assert_eq!(trial::error(&message("warning")), None);
 }

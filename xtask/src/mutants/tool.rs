@@ -1,4 +1,4 @@
-//! cargo-mutants: found or installed, asked for mutants, told to try them.
+//! cargo-mutants: found or installed, and asked which changes to try.
 
 use crate::run::Workspace;
 use serde_json::Value;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const NAME: &str = "cargo-mutants";
-/// The crate whose mutants are tried, and what must notice them.
+/// The crate whose mutants are tried.
 const PACKAGE: &str = "linger-proto";
-const TESTS: &str = "--lib";
-/// Longer than the tests ever take, in seconds: a mutant that takes this long runs for ever.
-const TIMEOUT: &str = "120";
+
+/// From where to where, in lines and columns that are counted from one.
+pub(super) type Place = ((usize, usize), (usize, usize));
 
 /// One change to one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub(super) struct Mutant {
     pub(super) function: String,
     /// First and last line of the function, counted from one.
     pub(super) lines: (usize, usize),
+    /// What is replaced, and with what.
+    pub(super) place: Place,
+    pub(super) replacement: String,
+    /// Whether that is all the statements of the function.
+    pub(super) is_body: bool,
 }
 
 /// What became of a mutant.
@@ -39,7 +44,6 @@ pub(super) enum Outcome {
 pub(super) struct Tool<'a> {
     workspace: &'a Workspace,
     program: PathBuf,
-    target: PathBuf,
 }
 
 /// cargo-mutants, installed beside what cargo builds if need be.
@@ -53,7 +57,7 @@ pub(super) fn find(workspace: &Workspace) -> Result<Tool<'_>, String> {
             .cargo(&format!("install --quiet --locked --root {} {NAME}", tools.display()))
             .map_err(|_| format!("{NAME} cannot be installed"))?;
     }
-    Ok(Tool { workspace, program, target })
+    Ok(Tool { workspace, program })
 }
 
 impl Tool<'_> {
@@ -68,49 +72,11 @@ impl Tool<'_> {
         mutants(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// Tries these mutants of a file; each with what became of it.
-    pub(super) fn try_all(&self, path: &str, mutants: &[Mutant]) -> Result<Vec<(String, Outcome)>, String> {
-        let out = self.target.join("mutants");
-        let places: Vec<&str> = mutants.iter().filter_map(|mutant| place(&mutant.name)).collect();
-        let pattern = format!("^{}:({}): ", path.replace('.', "\\."), places.join("|"));
-        let mut command = self.command();
-        command.args([
-            "--package",
-            PACKAGE,
-            "--file",
-            path,
-            "--re",
-            &pattern,
-            "--no-shuffle",
-            "--colors",
-            "never",
-        ]);
-        command.args(["--baseline", "skip", "--timeout", TIMEOUT, "--output"]).arg(&out);
-        command.args(["--", TESTS]);
-        // What does not change from one run to the next is built once.
-        command.env("CARGO_TARGET_DIR", out.join("build")).env("CARGO_PROFILE_DEV_DEBUG", "0");
-        let status = command.status().map_err(|error| format!("{NAME} does not start: {error}"))?;
-        // 2: some survived; 3: some timed out.
-        if !matches!(status.code(), Some(0 | 2 | 3)) {
-            return Err(format!("{NAME} ended with {status}"));
-        }
-        let path = out.join("mutants.out/outcomes.json");
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        outcomes(&text)
-    }
-
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("mutants").current_dir(&self.workspace.root as &Path);
         command
     }
-}
-
-/// `13:5` of `FILE:13:5: replace ...`.
-fn place(name: &str) -> Option<&str> {
-    let (place, _) = name.split_once(": ")?;
-    let (file, _) = place.rsplit_once(':')?.0.rsplit_once(':')?;
-    place.get(file.len() + 1..)
 }
 
 /// `replace ...` of `FILE:13:5: replace ...`.
@@ -127,35 +93,23 @@ pub(super) fn mutants(text: &str) -> Result<Vec<Mutant>, String> {
 
 fn mutant(value: &Value) -> Option<Mutant> {
     let name = value.get("name")?.as_str()?.to_owned();
-    let line =
-        |value: &Value, end: &str| usize::try_from(value.get("span")?.get(end)?.get("line")?.as_u64()?).ok();
+    let replacement = value.get("replacement")?.as_str()?.to_owned();
+    let is_body = value.get("genre")?.as_str()? == "FnValue";
+    let place = span(value)?;
     // A change outside of every function is one of its own.
     let function = value.get("function").filter(|function| !function.is_null());
     let called = function.and_then(|function| function.get("function_name")?.as_str());
-    let within = function.unwrap_or(value);
-    let lines = (line(within, "start")?, line(within, "end")?);
-    Some(Mutant { function: called.unwrap_or("-").to_owned(), lines, name })
+    let within = span(function.unwrap_or(value))?;
+    let lines = (within.0.0, within.1.0);
+    let function = called.unwrap_or("-").to_owned();
+    Some(Mutant { name, function, lines, place, replacement, is_body })
 }
 
-/// What `outcomes.json` says.
-pub(super) fn outcomes(text: &str) -> Result<Vec<(String, Outcome)>, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("outcomes.json: {error}"))?;
-    let list = value.get("outcomes").and_then(Value::as_array).ok_or("outcomes.json: no list")?;
-    let mut all = Vec::new();
-    for one in list {
-        let Some(name) =
-            one.get("scenario").and_then(|scenario| scenario.get("Mutant")?.get("name")?.as_str())
-        else {
-            continue;
-        };
-        let outcome = match one.get("summary").and_then(Value::as_str) {
-            Some("CaughtMutant") => Outcome::Caught,
-            Some("Timeout") => Outcome::TimedOut,
-            Some("Unviable") => Outcome::Unviable,
-            Some("MissedMutant") => Outcome::Survived,
-            other => return Err(format!("outcomes.json: {name}: {other:?}")),
-        };
-        all.push((name.to_owned(), outcome));
-    }
-    Ok(all)
+fn span(value: &Value) -> Option<Place> {
+    let number = |of: &Value, what: &str| usize::try_from(of.get(what)?.as_u64()?).ok();
+    let end = |what: &str| {
+        let end = value.get("span")?.get(what)?;
+        Some((number(end, "line")?, number(end, "column")?))
+    };
+    Some((end("start")?, end("end")?))
 }

@@ -87,7 +87,9 @@ fn states_that_an_abort_tells_go_through_time_wait_to_closed() {
     solo.abort();
     solo.wait_ms(60_001);
     let mut states = Vec::new();
+    let mut turns = Turns::default();
     while let Some(event) = solo.host.poll_trace() {
+        turns.count();
         if let crate::TraceEvent::State { before, after, .. } = event {
             states.push((before, after));
         }

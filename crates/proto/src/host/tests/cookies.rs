@@ -333,7 +333,9 @@ fn clients_that_speak_first_all_get_through_by_cookies_although_segments_are_los
     }
     pair.run_for(Duration::from_secs(170));
     let mut got = Vec::new();
+    let mut turns = Turns::default();
     while let Some(server) = pair.hosts[1].accept(listener) {
+        turns.count();
         let (text, _) = pair.read(1, server);
         assert_eq!(pair.write(1, server, &text), text.len());
         got.push((server, text));

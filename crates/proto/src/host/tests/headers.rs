@@ -48,7 +48,9 @@ fn hand(solo: &mut Solo, bytes: Bytes) -> Vec<Sent> {
 /// Every packet that leaves, as octets.
 fn leaving(host: &mut Host, now: Instant) -> Vec<Bytes> {
     let (mut out, mut all) = (Transmit::default(), Vec::new());
+    let mut turns = Turns::default();
     while host.poll_transmit(now, &mut out) {
+        turns.count();
         all.push(out.to_bytes());
     }
     all

@@ -73,7 +73,9 @@ fn without_msl_a_connect_on_the_tuple_succeeds_in_the_same_instant() {
     let tuple = pair.tuple(client);
     pair.close(0, client);
     pair.close(1, server);
+    let mut turns = Turns::default();
     while pair.hosts[0].counters().time_wait_entered == 0 {
+        turns.count();
         pair.run_for(DELAY);
     }
     let now = pair.now;
@@ -326,7 +328,9 @@ fn orphan_that_delivers_slowly_lives_as_long_as_the_peer_takes_text() {
     for _ in 0..40 {
         let now = pair.now;
         let mut stream = pair.hosts[1].stream(server).unwrap();
+        let mut turns = Turns::default();
         while let Ok(Some(chunk)) = stream.read_chunk(now, 65_536) {
+            turns.count();
             got += chunk.len();
             if got % 65_536 < chunk.len() {
                 break;

@@ -62,6 +62,18 @@ use core::time::Duration;
 /// One way through the wire.
 pub(super) const DELAY: Duration = Duration::from_millis(5);
 
+/// Counts the turns of a loop that only the code under test ends, and panics when there are more than any test needs.
+#[derive(Default)]
+pub(super) struct Turns(u32);
+
+impl Turns {
+    #[track_caller]
+    pub(super) fn count(&mut self) {
+        self.0 += 1;
+        assert!(self.0 <= 10_000, "a loop without end");
+    }
+}
+
 /// A segment on the wire, for assertions.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -133,7 +145,9 @@ impl Pair {
     fn drain(&mut self) {
         let mut out = Transmit::default();
         for from in 0..2 {
+            let mut turns = Turns::default();
             while self.hosts[from].poll_transmit(self.now, &mut out) {
+                turns.count();
                 let bytes = out.to_bytes();
                 self.packets.push(bytes.clone());
                 let packet = ip::parse(&bytes).unwrap();
@@ -150,6 +164,7 @@ impl Pair {
                 }
             }
             while let Some(event) = self.hosts[from].poll_event() {
+                turns.count();
                 self.events[from].push(event);
             }
         }
@@ -157,6 +172,7 @@ impl Pair {
 
     /// Runs until nothing is left to happen before `until`.
     pub(super) fn run_until(&mut self, until: Instant) {
+        let mut still = Turns::default();
         for _ in 0..1_000_000 {
             self.drain();
             let arrival = self.wire.front().map(|(at, ..)| *at);
@@ -166,6 +182,10 @@ impl Pair {
                 self.now = self.now.max(until);
                 return;
             };
+            if next > self.now {
+                still = Turns::default();
+            }
+            still.count();
             self.now = self.now.max(next);
             for host in 0..2 {
                 if self.hosts[host].poll_timeout().is_some_and(|at| at <= self.now) {
@@ -246,7 +266,9 @@ impl Pair {
         let mut all = Vec::new();
         let now = self.now;
         let mut stream = self.hosts[host].stream(id).unwrap();
+        let mut turns = Turns::default();
         loop {
+            turns.count();
             match stream.read_chunk(now, usize::MAX) {
                 Ok(Some(chunk)) => all.extend_from_slice(&chunk),
                 Ok(None) => return (all, true),

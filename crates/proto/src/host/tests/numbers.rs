@@ -24,7 +24,10 @@ fn open(host: &mut Host, now: Instant, remote: &str, local: &str) -> (FourTuple,
     let packet = ip::parse(&bytes).unwrap();
     let header = tcp::parse(&bytes[packet.payload]).unwrap();
     host.stream(id).unwrap().abort(now);
-    while host.poll_transmit(now, &mut out) {}
+    let mut turns = Turns::default();
+    while host.poll_transmit(now, &mut out) {
+        turns.count();
+    }
     (tuple, header.seq, header.options.timestamp.unwrap().val)
 }
 

@@ -185,7 +185,9 @@ impl World {
                     self.wire.push((at, self.order, 1 - from, frame.clone()));
                 }
             }
+            let mut turns = Turns::default();
             while let Some(event) = self.hosts[from].poll_event() {
+                turns.count();
                 if let Event::Closed(id, reason) = event {
                     assert!(self.closed[from].iter().all(|(other, _)| *other != id), "closed twice");
                     self.closed[from].push((id, reason));
@@ -270,7 +272,9 @@ impl World {
     }
 
     fn accept(&mut self) {
+        let mut turns = Turns::default();
         while let Some(id) = self.hosts[1].accept(self.listener) {
+            turns.count();
             if self.ids[1].is_none() {
                 self.ids[1] = Some(id);
             } else if let Some(stream) = self.hosts[1].stream(id) {

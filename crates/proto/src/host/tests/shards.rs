@@ -115,7 +115,9 @@ impl Group {
 
     /// What `shard` has for others goes into their inboxes, as far as there is room.
     fn collect(&mut self, shard: usize) {
+        let mut turns = Turns::default();
         while let Some(stray) = self.shards[shard].poll_stray() {
+            turns.count();
             assert_ne!(stray.to(), shard);
             match self.inboxes[stray.to()].len() < self.room {
                 true => self.inboxes[stray.to()].push_back(stray),
@@ -127,9 +129,12 @@ impl Group {
     /// Everything that is on its way arrives.
     fn exchange(&mut self) {
         let mut out = Transmit::default();
+        let mut turns = Turns::default();
         loop {
             let mut any = false;
+            turns.count();
             while self.peer.poll_transmit(self.now, &mut out) {
+                turns.count();
                 any = true;
                 self.arrive(out.to_bytes(), None);
             }
@@ -148,8 +153,10 @@ impl Group {
 
     fn send_to_peer(&mut self, out: &mut Transmit) -> bool {
         let mut any = false;
+        let mut turns = Turns::default();
         for shard in &mut self.shards {
             while shard.poll_transmit(self.now, out) {
+                turns.count();
                 let packet = out.to_bytes();
                 match &mut self.held {
                     Some(held) => held.push(packet),

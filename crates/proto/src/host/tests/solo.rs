@@ -222,7 +222,9 @@ impl Solo {
                 header,
             });
         }
+        let mut turns = Turns::default();
         while let Some(event) = self.host.poll_event() {
+            turns.count();
             self.events.push(event);
         }
         all
@@ -232,11 +234,16 @@ impl Solo {
     pub(super) fn wait(&mut self, duration: Duration) -> Vec<Sent> {
         let until = self.now + duration;
         let mut all = self.sent();
+        let mut still = Turns::default();
         for _ in 0..100_000 {
             let Some(next) = self.host.poll_timeout().filter(|next| *next <= until) else {
                 self.now = until;
                 return all;
             };
+            if next > self.now {
+                still = Turns::default();
+            }
+            still.count();
             self.now = self.now.max(next);
             self.host.handle_timeout(self.now);
             all.extend(self.sent());
@@ -246,6 +253,18 @@ impl Solo {
 
     pub(super) fn wait_ms(&mut self, ms: u64) -> Vec<Sent> {
         self.wait(Duration::from_millis(ms))
+    }
+
+    /// Time passes, second by second, until the host sends something.
+    pub(super) fn wait_for_more(&mut self) -> Vec<Sent> {
+        let mut turns = Turns::default();
+        loop {
+            turns.count();
+            let sent = self.wait_ms(1_000);
+            if !sent.is_empty() {
+                return sent;
+            }
+        }
     }
 
     pub(super) fn state(&self) -> State {
@@ -261,7 +280,9 @@ impl Solo {
         let mut all = Vec::new();
         let now = self.now;
         let mut stream = self.host.stream(self.id).unwrap();
+        let mut turns = Turns::default();
         loop {
+            turns.count();
             match stream.read_chunk(now, usize::MAX) {
                 Ok(Some(chunk)) => all.extend_from_slice(&chunk),
                 Ok(None) => return (all, true),

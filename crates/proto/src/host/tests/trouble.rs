@@ -112,7 +112,7 @@ fn closed_window_whose_probes_are_answered_is_no_trouble() {
     solo.arrives(ack(0, 0).wnd(0));
     solo.write(b"waits");
     for _ in 0..10 {
-        while solo.wait_ms(1_000).is_empty() {}
+        solo.wait_for_more();
         solo.arrives(ack(0, 0).wnd(0));
     }
     assert_eq!((told(&mut solo), noted(&solo)), (vec![], None));

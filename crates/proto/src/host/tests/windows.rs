@@ -392,7 +392,7 @@ fn user_timeout_shorter_than_the_time_between_probes_does_not_end_a_peer_that_an
     solo.arrives(ack(0, 0).wnd(0));
     solo.write(b"waiting");
     for _ in 0..20 {
-        while solo.wait_ms(1_000).is_empty() {}
+        solo.wait_for_more();
         solo.arrives(ack(0, 0).wnd(0));
         assert_eq!(solo.state(), State::Established);
     }
@@ -442,7 +442,7 @@ fn text_beyond_a_window_that_shrank_to_nothing_is_no_reason_to_give_up() {
     assert_eq!(solo.write(&[1; 5000]).len(), 5);
     assert!(solo.arrives(ack(0, 2000).wnd(0)).is_empty());
     for _ in 0..30 {
-        while solo.wait_ms(1_000).is_empty() {}
+        solo.wait_for_more();
         solo.arrives(ack(0, 2000).wnd(0));
         assert_eq!(solo.state(), State::Established);
     }

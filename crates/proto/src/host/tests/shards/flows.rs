@@ -21,7 +21,9 @@ impl Group {
         let mut flows = Vec::new();
         let mut ours = BTreeMap::new();
         for shard in 0..self.shards.len() {
+            let mut turns = Turns::default();
             while let Some(id) = self.shards[shard].accept(self.listeners[shard]) {
+                turns.count();
                 ours.insert(self.shards[shard].tuple(id).unwrap(), (shard, id));
             }
         }
@@ -208,7 +210,9 @@ fn small_window_of_a_peer_behind_two_queues_in_turn_is_filled_again_and_again() 
     let flow = group.accepted(vec![theirs]).remove(0);
     let (mut sent, mut received) = (0, 0);
     let mut buffer = [0; 4096];
+    let mut turns = Turns::default();
     while received < 100_000 {
+        turns.count();
         let mut stream = group.shards[flow.shard].stream(flow.ours).unwrap();
         sent += stream.write(group.now, &[5; 9_000]).unwrap_or(0);
         group.exchange();
