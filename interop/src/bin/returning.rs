@@ -20,6 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 "tcp_timestamps={timestamps} {family}: {} reopened, {} refused, slowest connect {:?}",
                 counters.reopened, counters.syn_refused, outcome.slowest
             );
+            println!("  slow: {:?}\n  kernel: {:?}", outcome.slow, outcome.kernel);
+            println!("  drops: {:?}, {counters:?}", counters.drops.iter().filter(|(_, n)| *n > 0).collect::<Vec<_>>());
             refused += counters.syn_refused;
         }
     }
