@@ -102,7 +102,8 @@ fn counted() -> BTreeMap<String, u64> {
     let devices = std::fs::read_to_string("/proc/thread-self/net/dev").expect("proc is there");
     let row = devices.lines().find_map(|line| line.trim().strip_prefix("linger0:")).expect("the TUN");
     let numbers: Vec<u64> = row.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    for (name, place) in [("TunRxErrors", 2), ("TunRxDropped", 3), ("TunTxErrors", 10), ("TunTxDropped", 11)] {
+    for (name, place) in [("TunRxErrors", 2), ("TunRxDropped", 3), ("TunTxErrors", 10), ("TunTxDropped", 11)]
+    {
         all.insert(name.to_owned(), numbers[place]);
     }
     all.retain(|_, value| *value > 0);

@@ -53,7 +53,9 @@ impl Place {
 
     fn error(&self, error: &io::Error) -> Error {
         let (what, path, why) = (self.what, self.path.display(), plain(error));
-        Error::usage(format!("cannot write {what} '{path}': {why}; name a file in a directory you can write to"))
+        Error::usage(format!(
+            "cannot write {what} '{path}': {why}; name a file in a directory you can write to"
+        ))
     }
 }
 

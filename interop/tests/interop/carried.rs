@@ -45,11 +45,8 @@ fn restarted(address: IpAddr, carried: bool) -> Counters {
     assert!(kernel::socket(&namespace, local).starts_with("LAST-ACK"));
 
     let config = HostConfig::default();
-    let next = if carried {
-        Stack::after(&namespace, config, &octets)
-    } else {
-        Stack::new(&namespace, config)
-    };
+    let next =
+        if carried { Stack::after(&namespace, config, &octets) } else { Stack::new(&namespace, config) };
     wait::until("the kernel's end to go", REPEATED, || kernel::sockets(&namespace, local).is_empty());
     next.net().counters()
 }

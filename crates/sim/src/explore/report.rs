@@ -36,9 +36,9 @@ impl FromStr for Script {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let lines = (1..).zip(text.lines()).map(|(number, line): (usize, &str)| {
-            (number, line.split('#').next().unwrap_or_default().trim())
-        });
+        let lines = (1..)
+            .zip(text.lines())
+            .map(|(number, line): (usize, &str)| (number, line.split('#').next().unwrap_or_default().trim()));
         let mut lines = lines.filter(|(_, line)| !line.is_empty());
         let (number, first) = lines.next().ok_or("the script is empty")?;
         let at = |number: usize| move |why: String| format!("line {number}: {why}");

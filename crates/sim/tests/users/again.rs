@@ -1,6 +1,6 @@
 //! Tuples that are used again, and connections in a row.
 
-use crate::world::{CLIENT, End, Family, ROUND_TRIP, SERVER, Setup, World, in_both, secs};
+use crate::world::{CLIENT, End, ROUND_TRIP, SERVER, Setup, World, in_both, secs};
 use linger_proto::wire::tcp::Flags;
 use linger_proto::{ConnectConfig, FourTuple, ListenConfig, SeqNum, State};
 

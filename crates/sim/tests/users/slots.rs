@@ -1,8 +1,6 @@
 //! Connections whose end was forgotten: slots that never came back, replies that were lost.
 
-use crate::world::{
-    CLIENT, End, Family, Got, ROUND_TRIP, SERVER, Setup, World, in_both, lose_first, ms, secs, text,
-};
+use crate::world::{CLIENT, End, Got, ROUND_TRIP, SERVER, Setup, World, in_both, lose_first, ms, secs, text};
 use linger_proto::wire::tcp::Flags;
 use linger_proto::{CloseReason, DropReason, Event, ListenConfig, State};
 

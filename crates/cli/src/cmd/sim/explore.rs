@@ -4,8 +4,8 @@ use crate::cmd::print;
 use crate::error::{Error, Result};
 use crate::file::{self, Place};
 use linger_sim::explore::{
-    Counterexample, Kind, LIFETIME, Limits, MSL, MSL_MAX, Outcome, Plan, Progress, Reached, Script, coverage, ladder,
-    plan, run as run_searches, svg,
+    Counterexample, Kind, LIFETIME, Limits, MSL, MSL_MAX, Outcome, Plan, Progress, Reached, Script, coverage,
+    ladder, plan, run as run_searches, svg,
 };
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
