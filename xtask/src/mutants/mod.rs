@@ -77,7 +77,8 @@ pub(crate) fn run(workspace: &Workspace, wish: &Wish) -> Result<(), String> {
     let done = if work.count() == 0 { Ok(true) } else { work.go(workspace, &mut record, ends_at) };
     for (path, file) in &work.files {
         record.order(path, &file.all);
-        if file.all.iter().all(|function| record.knows(path, function)) {
+        let explained = record.survivors().all(|(of, _, reason)| of != path || reason.is_some());
+        if explained && file.all.iter().all(|function| record.knows(path, function)) {
             record.finish(path, source::sum(crate::tidy::code_of(&file.text)));
         }
     }
@@ -196,7 +197,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Option<Tally>, String> {
             }
         }
     }
-    let without = record.survivors().filter(|(_, _, reason)| reason.is_none());
+    // A file is not done before each of its survivors has one.
+    let without =
+        record.survivors().filter(|(path, _, reason)| reason.is_none() && record.sum_of(path).is_some());
     problems.extend(
         without.map(|(path, mutant, _)| format!("{REASONS}: why does `{mutant}` survive in {path}?")),
     );
