@@ -16,7 +16,8 @@ const FOR_EVER: Duration = Duration::from_secs(30 * 24 * 3600);
 pub fn carry(data: &[u8]) {
     let mut input = Input::new(data);
     let control = input.octet();
-    let (octets, peers) = if control & 1 == 0 { records(&mut input, control) } else { (input.all(), Vec::new()) };
+    let (octets, peers) =
+        if control & 1 == 0 { records(&mut input, control) } else { (input.all(), Vec::new()) };
     let mut rig = Rig::with(HostConfig::default(), ListenConfig::default());
     let before = rig.host.poll_timeout();
     let outcome = rig.host.import_time_wait(rig.now, &octets);
