@@ -27,6 +27,15 @@ impl<'a> Input<'a> {
         u16::from_be_bytes([self.octet(), self.octet()])
     }
 
+    pub(crate) fn word(&mut self) -> u32 {
+        u32::from(self.short()) << 16 | u32::from(self.short())
+    }
+
+    /// Everything that is left.
+    pub(crate) fn all(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest).to_vec()
+    }
+
     pub(crate) fn take(&mut self, length: usize) -> Vec<u8> {
         let (taken, rest) = self.rest.split_at(length.min(self.rest.len()));
         self.rest = rest;
@@ -41,12 +50,12 @@ impl<'a> Input<'a> {
             0 => 0,
             1 => small,
             2 => small << 8 | u32::from(self.octet()),
-            _ => u32::from(self.short()) << 16 | u32::from(self.short()),
+            _ => self.word(),
         };
         if first & 0x20 == 0 { value } else { value.wrapping_neg() }
     }
 
-    fn near(&mut self) -> Near {
+    pub(crate) fn near(&mut self) -> Near {
         Near {
             peer: self.octet().into(),
             flags: self.flags(),
@@ -71,7 +80,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn spoils(&mut self) -> Vec<Spoil> {
+    pub(crate) fn spoils(&mut self) -> Vec<Spoil> {
         let count = self.octet() % 4;
         let spoil = |input: &mut Self| match input.octet() % 5 {
             0 => Spoil::Flip(input.short(), 1 << (input.octet() % 8)),

@@ -5,7 +5,10 @@
 #[path = "../../crates/proto/tests/support/mod.rs"]
 mod support;
 
+mod carry;
 mod input;
+
+pub use carry::carry;
 
 use bytes::Bytes;
 use input::Input;

@@ -1,4 +1,4 @@
-//! A device whose inbound side can be shut: what arrives waits, what leaves is counted.
+//! A device whose inbound side can be shut: what arrives waits, what leaves is counted, or lost.
 
 use linger_device::{Capabilities, Device};
 use linger_proto::wire::{ip, tcp};
@@ -21,6 +21,7 @@ pub struct Valve(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     shut: bool,
+    mute: bool,
     waiting: Option<Waker>,
     /// Octets of text in each frame with text that left.
     sent: Vec<usize>,
@@ -41,6 +42,11 @@ impl Valve {
         if let Some(waker) = waiting {
             waker.wake();
         }
+    }
+
+    /// Everything that leaves from now on is lost.
+    pub fn mute(&self) {
+        self.with(|state| state.mute = true);
     }
 
     /// Octets of text in each frame with text that has left since the last call.
@@ -91,6 +97,9 @@ impl<D: Device> Device for Gate<D> {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, frame: &Transmit) -> Poll<io::Result<()>> {
+        if self.valve.with(|state| state.mute) {
+            return Poll::Ready(Ok(()));
+        }
         // Noted before it leaves: the kernel delivers inside the write, and a reader may look at once. A frame that finds
         // no room comes again and is noted again, which the TUN, as large as it is, never asks for here.
         let text = text_len(frame);

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
 };
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
@@ -20,13 +21,31 @@ const SERVER: u16 = 80;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A connect that takes longer is looked into: less than the second after which the kernel repeats a SYN.
+const SLOW: Duration = Duration::from_millis(500);
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The longest time that one connect took: a SYN that is refused comes again after a second.
+    /// The longest time that one connect took: a SYN that gets no answer comes again after a second.
     pub slowest: Duration,
+    /// Those that took longer than half a second.
+    pub slow: Vec<Connect>,
     /// What linger counted.
     pub counters: Counters,
+    /// What the kernel counted in this namespace, where it is not zero: `Tcp:`, `TcpExt:` and the TUN's row.
+    pub kernel: BTreeMap<String, u64>,
+}
+
+/// One connect.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// Which one, from zero.
+    pub number: u32,
+    /// From the first socket to the established connection.
+    pub took: Duration,
+    /// How much of that passed before the kernel gave its own port and sent the SYN.
+    pub waited: Duration,
 }
 
 /// Connects `count` times from one port to linger, which closes first each time. `timestamps` is the kernel's
@@ -50,35 +69,62 @@ pub fn returning(timestamps: u8, v6: bool, count: u32) -> Outcome {
             stream.close().await.unwrap_or_else(|error| panic!("connection {number}: {error}"));
         }
     });
-    let slowest = namespace.enter(|| {
-        let mut slowest = Duration::ZERO;
+    let (slowest, slow, kernel) = namespace.enter(|| {
+        let (mut slowest, mut slow) = (Duration::ZERO, Vec::new());
         for number in 0..count {
             let began = Instant::now();
-            let mut stream = open(KERNEL[usize::from(v6)], ours);
-            slowest = slowest.max(began.elapsed());
+            let (mut stream, waited) = open(KERNEL[usize::from(v6)], ours);
+            let took = began.elapsed();
+            slowest = slowest.max(took);
+            if took > SLOW {
+                slow.push(Connect { number, took, waited });
+            }
             let read = stream.read(&mut [0]);
             assert!(matches!(read, Ok(0)), "connection {number}: {read:?}");
         }
-        slowest
+        (slowest, slow, counted())
     });
     stack.run(serving).expect("no panic");
-    Outcome { slowest, counters: stack.net().counters() }
+    Outcome { slowest, slow, counters: stack.net().counters(), kernel }
+}
+
+/// What the kernel has counted in the namespace of this thread.
+fn counted() -> BTreeMap<String, u64> {
+    let mut all = BTreeMap::new();
+    for file in ["snmp", "netstat"] {
+        let text = std::fs::read_to_string(format!("/proc/thread-self/net/{file}")).expect("proc is there");
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("Tcp")).collect();
+        for pair in lines.chunks_exact(2) {
+            let words = pair[0].split_whitespace().zip(pair[1].split_whitespace()).skip(1);
+            all.extend(words.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))));
+        }
+    }
+    let devices = std::fs::read_to_string("/proc/thread-self/net/dev").expect("proc is there");
+    let row = devices.lines().find_map(|line| line.trim().strip_prefix("linger0:")).expect("the TUN");
+    let numbers: Vec<u64> = row.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    for (name, place) in [("TunRxErrors", 2), ("TunRxDropped", 3), ("TunTxErrors", 10), ("TunTxDropped", 11)]
+    {
+        all.insert(name.to_owned(), numbers[place]);
+    }
+    all.retain(|_, value| *value > 0);
+    all
 }
 
 /// Connects from the one port, as soon as the kernel itself has let go of it: until linger's last ACK has come, the
-/// kernel's own LAST-ACK holds it.
-fn open(from: IpAddr, to: SocketAddr) -> TcpStream {
+/// kernel's own LAST-ACK holds it. Also how long that took.
+fn open(from: IpAddr, to: SocketAddr) -> (TcpStream, Duration) {
     let family = if from.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
     let began = Instant::now();
     loop {
         let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
         setsockopt(&fd, sockopt::ReuseAddr, &true).expect("SO_REUSEADDR can be set");
         bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(from, PORT))).expect("the port is ours");
+        let waited = began.elapsed();
         match connect(fd.as_raw_fd(), &SockaddrStorage::from(to)) {
             Ok(()) => {
                 let stream = TcpStream::from(fd);
                 stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-                return stream;
+                return (stream, waited);
             }
             Err(Errno::EADDRNOTAVAIL | Errno::EADDRINUSE) if began.elapsed() < PATIENCE => {
                 std::thread::yield_now();

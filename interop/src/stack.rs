@@ -38,8 +38,21 @@ impl Stack {
         config: HostConfig,
         wrap: impl FnOnce(Tun) -> D,
     ) -> Self {
-        Self::start(namespace, 1, open_tun, |tun| {
-            Net::builder().config(config).interface(wrap(tun), interface_config())
+        let build = |tun| Net::builder().config(config).interface(wrap(tun), interface_config());
+        Self::start(namespace, 1, open_tun, build, |_| {})
+    }
+
+    /// A stack in the place of another one, whose TIME-WAITs it takes over before any packet reaches it.
+    ///
+    /// # Panics
+    ///
+    /// When it does not take them, or the kernel refuses.
+    #[must_use]
+    pub fn after(namespace: &Namespace, config: HostConfig, time_waits: &[u8]) -> Self {
+        let build = |tun| Net::builder().config(config).interface(tun, interface_config());
+        Self::start(namespace, 1, open_tun, build, |net| {
+            let taken = net.import_time_wait(time_waits);
+            assert!(taken.is_ok_and(|taken| taken > 0), "{taken:?}");
         })
     }
 
@@ -55,7 +68,7 @@ impl Stack {
             Err(error) => panic!("cannot open a TUN with {queues} queues: {error}"),
         };
         let build = |tuns: Vec<Tun>| Net::builder().config(config).queues(tuns, interface_config());
-        Self::start(namespace, queues, open, build)
+        Self::start(namespace, queues, open, build, |_| {})
     }
 
     fn start<T: Send>(
@@ -63,6 +76,7 @@ impl Stack {
         threads: usize,
         open: impl FnOnce() -> T + Send,
         build: impl FnOnce(T) -> NetBuilder,
+        begin: impl FnOnce(&Net),
     ) -> Self {
         let runtime =
             Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("threads start");
@@ -75,7 +89,11 @@ impl Stack {
         };
         bring_up(namespace);
         let _runtime = runtime.enter();
-        let net = build(device).spawn().expect("the system has entropy");
+        let (net, drivers) = build(device).build_shards().expect("the system has entropy");
+        begin(&net);
+        for driver in drivers {
+            drop(runtime.spawn(driver));
+        }
         drop(_runtime);
         Self { net, runtime }
     }

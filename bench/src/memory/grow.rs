@@ -63,10 +63,15 @@ pub fn grow(name: &str, count: u32, replayed: Option<u64>) -> bool {
             let now = pair.now;
             calls.call(&mut pair.client, |host| host.connect(now, remote, config)).expect("a free tuple");
         }
+        let begun = until - number;
         number = until;
         match object {
             Object::Idle => pump(&mut pair, &mut calls, &mut Opener::default()),
-            _ => pump(&mut pair, &mut calls, &mut Life::new()),
+            _ => {
+                let mut lives = Life::new();
+                pump(&mut pair, &mut calls, &mut lives);
+                assert_eq!(lives.ends, 2 * begun, "whole lives");
+            }
         }
         pair.wait(Duration::from_micros(20));
     }

@@ -15,7 +15,7 @@ pub(super) struct Life {
     buffer: [u8; 2048],
     requested: usize,
     responded: usize,
-    ends: u32,
+    pub(super) ends: u32,
 }
 
 impl Life {
@@ -62,7 +62,8 @@ impl App for Life {
             Event::Readable(id) => {
                 let Some(mut stream) = host.stream(id) else { return };
                 self.requested += stream.read(now, &mut self.buffer).unwrap_or(0);
-                if self.requested == REQUEST {
+                // Each request comes whole, whosever it is.
+                if self.requested.is_multiple_of(REQUEST) {
                     assert_eq!(stream.write(now, &[9; RESPONSE]), Ok(RESPONSE));
                     stream.close(now);
                 }

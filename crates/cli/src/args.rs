@@ -67,16 +67,46 @@ pub(crate) struct CaptureArgs {
 }
 
 impl CaptureArgs {
-    /// Makes the file now, so that a wrong path is found before anything else is done.
-    pub(crate) fn create(&self) -> Result<Option<File>> {
+    /// Opens the file now, so that a wrong path is found before anything else is done.
+    pub(crate) fn open(&self) -> Result<Option<Capture>> {
         let Some(path) = &self.pcap else { return Ok(None) };
-        match File::create(path) {
-            Ok(file) => Ok(Some(file)),
+        let made = path.symlink_metadata().is_err();
+        // What was there before stays until there is something to capture.
+        match File::options().write(true).create(true).truncate(false).open(path) {
+            Ok(file) => Ok(Some(Capture { file: Some(file), remove: made.then(|| path.clone()) })),
             Err(error) => Err(Error::usage(format!(
                 "cannot write the capture '{}': {}; name another file with --pcap",
                 path.display(),
                 plain(&error)
             ))),
+        }
+    }
+}
+
+/// A file for a capture. One that was made for it and never begun goes away again.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    file: Option<File>,
+    remove: Option<PathBuf>,
+}
+
+impl Capture {
+    /// The file, emptied.
+    pub(crate) fn begin(mut self) -> std::io::Result<File> {
+        let file = self.file.take().ok_or(std::io::ErrorKind::NotFound)?;
+        self.remove = None;
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        if let Some(path) = &self.remove {
+            // If it cannot be removed there is nobody left to tell.
+            let _ = std::fs::remove_file(path);
         }
     }
 }

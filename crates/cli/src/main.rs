@@ -8,6 +8,7 @@
 mod args;
 mod cmd;
 mod error;
+mod file;
 #[cfg(target_os = "linux")]
 mod http;
 #[cfg(target_os = "linux")]

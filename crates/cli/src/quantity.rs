@@ -37,6 +37,13 @@ pub(crate) fn seconds(text: &str) -> Parsed<Duration> {
     }
 }
 
+/// A maximum segment lifetime: seconds, or with a unit; at most ten days, which is what a host takes.
+pub(crate) fn lifetime(text: &str) -> Parsed<Duration> {
+    let most = Duration::from_secs(10 * 24 * 3600);
+    let lifetime = seconds(text)?;
+    if lifetime > most { Err(format!("'{text}' is more than ten days")) } else { Ok(lifetime) }
+}
+
 /// A probability: `1%`, `0.5%` or `0.01`. A bare `1` is refused, since it could mean either end.
 pub(crate) fn probability(text: &str) -> Parsed<f64> {
     let help = || format!("'{text}' is not a probability; write it such as 1% or 0.01");
@@ -135,6 +142,8 @@ mod tests {
         assert_eq!(seconds("0"), Ok(Duration::ZERO));
         assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
         assert!(seconds("soon").is_err());
+        assert_eq!(lifetime("240h"), Ok(Duration::from_secs(864_000)));
+        assert!(lifetime("864001").unwrap_err().contains("ten days") && lifetime("x").is_err());
     }
 
     #[test]

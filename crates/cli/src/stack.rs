@@ -1,13 +1,12 @@
 //! A stack on a TUN link: impaired, captured and watched as asked for, driven by a task, ended in order.
 
-use crate::args::ImpairmentArgs;
+use crate::args::{Capture, ImpairmentArgs};
 use crate::error::{Error, Result, plain};
 use crate::link::Link;
 use linger::{Net, NetBuilder, ShutdownReport};
 use linger_device::pcap::TeeStatus;
 use linger_device::{Device, Impaired, Impairment, Tee, Tun};
 use linger_proto::{HostConfig, InterfaceConfig, TraceEvent};
-use std::fs::File;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -41,7 +40,7 @@ pub(crate) struct Options {
     /// How to make the link worse.
     pub(crate) impairment: ImpairmentArgs,
     /// Where to write a capture.
-    pub(crate) capture: Option<File>,
+    pub(crate) capture: Option<Capture>,
     /// Who is told what happens.
     pub(crate) observer: Option<Observer>,
 }
@@ -116,12 +115,12 @@ fn attach(
     builder: NetBuilder,
     device: impl Device,
     config: InterfaceConfig,
-    capture: Option<File>,
+    capture: Option<Capture>,
 ) -> std::io::Result<(NetBuilder, Option<TeeStatus>)> {
-    let Some(file) = capture else { return Ok((builder.interface(device, config), None)) };
+    let Some(capture) = capture else { return Ok((builder.interface(device, config), None)) };
     // The host's clock begins now, give or take what `build` needs.
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let tee = Tee::new(device, file, CAPTURE_NAME, epoch)?;
+    let tee = Tee::new(device, capture.begin()?, CAPTURE_NAME, epoch)?;
     let status = tee.status();
     Ok((builder.interface(tee, config), Some(status)))
 }

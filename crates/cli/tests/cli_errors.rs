@@ -39,6 +39,7 @@ fn wrong_arguments_are_told_in_one_line() {
         (&["serve", &dir, "--delay", "20"], "such as 20ms"),
         (&["serve", &dir, "--rate", "100mbps"], "such as 100mbit"),
         (&["serve", &dir, "--msl", "soon"], "--msl"),
+        (&["serve", &dir, "--msl", "241h"], "more than ten days"),
         (&["serve", &dir, "--address", "10.7.0.2"], "no prefix length"),
         (&["serve", &dir, "--address", "10.7.0.2/32"], "no address for the kernel's end"),
         (&["serve", &dir, "--tun", "a name with spaces"], "cannot name an interface"),
@@ -72,4 +73,16 @@ fn paths_that_cannot_be_used_are_told_in_one_line() {
         run(arguments).assert_mistake(2, what);
     }
     assert_eq!(scratch.names(), ["file"]);
+}
+
+#[test]
+fn capture_that_never_begins_leaves_the_file_as_it_was() {
+    let scratch = Scratch::new();
+    let (dir, old, new) = (scratch.at(""), scratch.file("old", "an older capture"), scratch.at("new"));
+    for capture in [&old, &new] {
+        // Nobody can make a TUN of that name.
+        run(&["serve", &dir, "--tun", "lo", "--pcap", capture]).assert_mistake(2, "lo");
+    }
+    assert_eq!(scratch.names(), ["old"]);
+    assert_eq!(std::fs::read_to_string(&old).expect("it is there"), "an older capture");
 }

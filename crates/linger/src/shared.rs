@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::error::StackEnded;
 use crate::shutdown::Shutdown;
 use crate::waiting::WaitQueue;
-use linger_proto::{CloseReason, ConnectionId, Event, Host, Instant, ListenerId, UdpId};
+use linger_proto::{CloseReason, ConnectionId, Event, Host, Instant, ListenerId, Trouble, UdpId};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::{Deref, DerefMut};
@@ -215,9 +215,11 @@ impl Pump {
 pub(crate) struct Slot {
     pub(crate) read: Option<Waker>,
     pub(crate) write: Option<Waker>,
-    /// Waits for the connection to open or to end.
+    /// Waits for the connection to open, to get into trouble or to end.
     pub(crate) milestone: Option<Waker>,
     pub(crate) connected: bool,
+    /// What was told last and nobody has taken.
+    pub(crate) trouble: Option<Trouble>,
     pub(crate) ended: Option<CloseReason>,
 }
 
@@ -380,6 +382,7 @@ impl Core {
             Event::Connected(id) => {
                 if let Some(slot) = self.slots.get_mut(&id) {
                     slot.connected = true;
+                    slot.trouble = None; // that of the handshake is over
                     self.wakes.extend(slot.milestone.take());
                 }
             }
@@ -389,6 +392,12 @@ impl Core {
             }
             Event::Writable(id) => {
                 self.wakes.extend(self.slots.get_mut(&id).and_then(|slot| slot.write.take()));
+            }
+            Event::Trouble(id, trouble) => {
+                if let Some(slot) = self.slots.get_mut(&id) {
+                    slot.trouble = Some(trouble);
+                    self.wakes.extend(slot.milestone.take());
+                }
             }
             Event::Closed(id, reason) => self.connection_ended(id, reason),
             _ => {}

@@ -2,6 +2,7 @@
 
 use crate::stream::{Hold, SharedHold, TcpStream};
 use bytes::Bytes;
+use linger_proto::{CloseReason, Trouble};
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -67,6 +68,14 @@ impl OwnedReadHalf {
         poll_fn(|cx| self.hold.poll_read_chunk(cx, max)).await
     }
 
+    /// Waits for trouble that does not end the connection. One task waits at a time, on either half: the latest.
+    ///
+    /// # Errors
+    /// As [`TcpStream::trouble`].
+    pub async fn trouble(&self) -> Result<Trouble, CloseReason> {
+        poll_fn(|cx| self.hold.poll_trouble(cx)).await
+    }
+
     /// Our address and port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -95,6 +104,22 @@ impl OwnedWriteHalf {
     /// As [`TcpStream::write_chunk`].
     pub async fn write_chunk(&mut self, mut text: Bytes) -> io::Result<()> {
         poll_fn(|cx| self.hold.poll_write_chunk(cx, &mut text)).await
+    }
+
+    /// Queues what fits from the front of `text`, and tells the peer that it is urgent.
+    ///
+    /// # Errors
+    /// As [`TcpStream::write_urgent`].
+    pub async fn write_urgent(&mut self, text: &[u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.hold.poll_write_urgent(cx, text)).await
+    }
+
+    /// Waits for trouble that does not end the connection. One task waits at a time, on either half: the latest.
+    ///
+    /// # Errors
+    /// As [`TcpStream::trouble`].
+    pub async fn trouble(&self) -> Result<Trouble, CloseReason> {
+        poll_fn(|cx| self.hold.poll_trouble(cx)).await
     }
 
     /// Our address and port.

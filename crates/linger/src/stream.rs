@@ -5,7 +5,7 @@ use crate::shared::{Core, Handle, Slot, set_waker};
 use crate::split::{self, OwnedReadHalf, OwnedWriteHalf};
 use bytes::{Buf, Bytes};
 use linger_proto::{
-    CloseReason, ConnectConfig, ConnectionId, Instant, ReadError, Stream, TcpInfo, WriteError,
+    CloseReason, ConnectConfig, ConnectionId, Instant, ReadError, Stream, TcpInfo, Trouble, WriteError,
 };
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
@@ -122,6 +122,30 @@ impl TcpStream {
     /// `NotConnected` when the stack has ended.
     pub async fn write_chunk(&mut self, mut text: Bytes) -> io::Result<()> {
         poll_fn(|cx| self.hold.poll_write_chunk(cx, &mut text)).await
+    }
+
+    /// Queues what fits from the front of `text`, waiting for room for at least one octet, and tells the peer that there
+    /// is urgent text up to the last octet queued (Linux: `MSG_OOB`). Returns how many octets that is. The text stays in
+    /// its place among the other text. For old protocols only: RFC 6093 advises new ones against it. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`TcpStream::write_chunk`].
+    pub async fn write_urgent(&mut self, text: &[u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.hold.poll_write_urgent(cx, text)).await
+    }
+
+    /// Waits for trouble that does not end the connection: text sent again three times without an answer, or an ICMP
+    /// error that may pass (RFC 9293 MUST-47). What changed last since the call before is told at once.
+    /// [`TcpInfo::trouble`] says whether it still goes on. Never completes with trouble where
+    /// [`TcpConfig::report_trouble`](linger_proto::TcpConfig::report_trouble) is off.
+    ///
+    /// One task waits at a time; the latest does. Who reads and writes meanwhile splits the stream: each half has this too.
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// How the connection ended. `Aborted` too when the stack has ended.
+    pub async fn trouble(&self) -> Result<Trouble, CloseReason> {
+        poll_fn(|cx| self.hold.poll_trouble(cx)).await
     }
 
     /// Two halves that can go to different tasks.
@@ -357,6 +381,21 @@ impl Hold {
         Poll::Ready(Ok(()))
     }
 
+    pub(crate) fn poll_write_urgent(&self, cx: &Context<'_>, text: &[u8]) -> Poll<io::Result<usize>> {
+        let mut core = self.handle.lock();
+        self.check_alive(&core)?;
+        let now = core.latest();
+        let Some(mut stream) = core.host.stream(self.id) else { return Poll::Ready(Err(gone())) };
+        match stream.write_urgent(now, text) {
+            Ok(octets) => {
+                core.output_due();
+                Poll::Ready(Ok(octets))
+            }
+            Err(WriteError::Blocked) => wait(&mut core, self.id, cx, |slot| &mut slot.write),
+            Err(other) => Poll::Ready(Err(write_error(other))),
+        }
+    }
+
     /// Closes our half. Doing so twice, or after the connection has ended in order, is no error.
     pub(crate) fn shutdown(&self) -> io::Result<()> {
         let mut core = self.handle.lock();
@@ -387,6 +426,15 @@ impl Hold {
         }
     }
 
+    /// One lock for looking and for waiting: what is told in between would wake nobody.
+    pub(crate) fn poll_trouble(&self, cx: &Context<'_>) -> Poll<Result<Trouble, CloseReason>> {
+        let mut core = self.handle.lock();
+        match core.slots.get_mut(&self.id).and_then(|slot| slot.trouble.take()) {
+            Some(trouble) => Poll::Ready(Ok(trouble)),
+            None => ended(&mut core, self.id, cx).map(Err),
+        }
+    }
+
     /// Lets go in order; [`Hold::poll_ended`] tells the rest.
     fn begin_close(&mut self) {
         let mut core = self.handle.lock();
@@ -402,14 +450,7 @@ impl Hold {
     }
 
     fn poll_ended(&self, cx: &Context<'_>) -> Poll<CloseReason> {
-        let mut core = self.handle.lock();
-        if let Some(reason) = core.slots.get(&self.id).and_then(|slot| slot.ended) {
-            return Poll::Ready(reason);
-        }
-        match wait::<()>(&mut core, self.id, cx, |slot| &mut slot.milestone) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => Poll::Ready(CloseReason::Aborted),
-        }
+        ended(&mut self.handle.lock(), self.id, cx)
     }
 }
 
@@ -455,6 +496,17 @@ fn wait<T>(
     let spent = set_waker(which(slot), cx.waker());
     core.spent.extend(spent);
     Poll::Pending
+}
+
+/// How the connection ended, or the task is registered to be woken then.
+fn ended(core: &mut Core, id: ConnectionId, cx: &Context<'_>) -> Poll<CloseReason> {
+    if let Some(reason) = core.slots.get(&id).and_then(|slot| slot.ended) {
+        return Poll::Ready(reason);
+    }
+    match wait::<()>(core, id, cx, |slot| &mut slot.milestone) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(_) => Poll::Ready(CloseReason::Aborted),
+    }
 }
 
 /// The host knows the connection no more, though the application still holds it: only a shutdown does that.

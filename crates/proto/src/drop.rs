@@ -102,6 +102,8 @@ drop_reasons! {
     Paws => "timestamp too old (PAWS)",
     /// Timestamps were agreed on and this segment has none (RFC 7323 §3.2).
     TimestampMissing => "timestamp missing",
+    /// SYN-RECEIVED: an ACK whose echo is older than our first SYN, or ahead of our clock: it answers something else.
+    ForeignEcho => "echo of another handshake",
     /// An RST whose sequence number is outside the window (RFC 5961 §3).
     RstOutOfWindow => "RST outside the window",
     /// An RST inside the window but not exact: challenged (RFC 5961 §3).

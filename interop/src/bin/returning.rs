@@ -20,6 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 "tcp_timestamps={timestamps} {family}: {} reopened, {} refused, slowest connect {:?}",
                 counters.reopened, counters.syn_refused, outcome.slowest
             );
+            // A connect that takes long although nobody refused it: who lost what?
+            if !outcome.slow.is_empty() || counters.drops.total() > 0 {
+                let drops: Vec<_> = counters.drops.iter().filter(|(_, count)| *count > 0).collect();
+                println!("  slow: {:?}\n  dropped: {drops:?}\n  kernel: {:?}", outcome.slow, outcome.kernel);
+            }
             refused += counters.syn_refused;
         }
     }

@@ -10,6 +10,7 @@
 //! | `opening.rs` | handshakes, refusals, the backlog, what is negotiated |
 //! | `cookies.rs` | the kernel as the client of SYN cookies, and of a listener that holds SYNs |
 //! | `closing.rs` | FIN and RST from either side, half-close, simultaneous close |
+//! | `carried.rs` | a restart between the peer's FIN and our last ACK, with the TIME-WAITs carried over and without |
 //! | `flow.rs` | zero windows, Nagle, delayed acknowledgments, keep-alive |
 //! | `relay.rs` | FIN and RST carried through a proxy |
 //! | `returning.rs` | clients that come back on the same port at once, into a TIME-WAIT |
@@ -20,6 +21,7 @@
 //! | `ip.rs` | ICMP echo, UDP, fragments, path MTU |
 #![forbid(unsafe_code)]
 
+mod carried;
 mod closing;
 mod cookies;
 mod fetch;

@@ -134,6 +134,18 @@ const RATIOS: &[Ratio] = &[
         ("hyper_keepalive_per_cpu_s", "kernel"),
     ),
     ratio("hyper_close_to_kernel", ("hyper_close_per_cpu_s", "linger"), ("hyper_close_per_cpu_s", "kernel")),
+    ratio("hyper_half_p99_to_kernel", ("hyper_half_p99_us", "linger"), ("hyper_half_p99_us", "kernel")),
+    // The CPU of a request is what a CPU second is divided by.
+    ratio(
+        "two_shards_keepalive_cpu",
+        ("one_shard_keepalive_per_cpu_s", "linger"),
+        ("two_shards_keepalive_per_cpu_s", "linger"),
+    ),
+    ratio(
+        "two_shards_close_cpu",
+        ("one_shard_close_per_cpu_s", "linger"),
+        ("two_shards_close_per_cpu_s", "linger"),
+    ),
 ];
 
 const fn at_most(what: &'static str, metric: &'static str, bound: f64) -> Target {

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// Maximum segment lifetime; TIME-WAIT lasts twice as long, and 0 is without TIME-WAIT
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = quantity::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = quantity::lifetime)]
     msl: Duration,
 
     /// At the end, wait until every TIME-WAIT is over
@@ -117,7 +117,7 @@ mod linux {
 
     pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let site = Site::directory(directory(&args.dir)?);
-        let capture = args.capture.create()?;
+        let capture = args.capture.open()?;
         let runtime = stack::runtime()?;
         let ended = runtime.block_on(async {
             let interrupts = Interrupts::listen()

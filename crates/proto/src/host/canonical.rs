@@ -12,14 +12,14 @@ use crate::tcp::opening::active::Opening;
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::opening::negotiate::Agreed;
 use crate::tcp::tcb::{Tcb, millis32};
-use crate::tcp::time_wait::TimeWaitTable;
+use crate::tcp::time_wait::{self as table, TimeWaitTable};
 use crate::tcp::timers::AckDue;
 use crate::{FourTuple, Instant, SeqNum};
 use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
-/// Answers in TIME-WAIT that may leave at once: with so many left, the limit is far.
-const ANSWERS_ENOUGH: u32 = 32;
+/// Answers of a TIME-WAIT, other than to the FIN, that may leave at once: with so many left, the limit is far.
+const ANSWERS_ENOUGH: u32 = 6;
 /// How far the account of challenge ACKs of a connection is overdrawn while the next may leave for certain.
 const CHALLENGES_ENOUGH_MS: u32 = 4_000;
 /// A connect looks whether a TIME-WAIT is older than a second, and never whether it is older than this.
@@ -88,9 +88,6 @@ impl Host {
         }
         write_time_wait(&self.time_wait_4, to);
         write_time_wait(&self.time_wait_6, to);
-        let answers =
-            (0..ANSWERS_ENOUGH).scan(self.time_wait_acks.clone(), |limit, _| limit.take(now).then_some(()));
-        to.put(answers.count());
         to.put(self.listeners.len());
         for (_, listener) in self.listeners.iter() {
             to.put((listener.local, listener.accept_queue.len(), listener.half_open));
@@ -152,7 +149,8 @@ fn write_opening(opening: &Opening, to: &mut Writer<'_, impl Hasher>) {
     to.until(opening.give_up_at);
     to.until(opening.challenge_at);
     to.put((opening.has_repeated(), opening.next_wait()));
-    if !opening.config.rto.is_constant() {
+    // An echo is judged by it.
+    if !opening.config.rto.is_constant() || opening.config.timestamps {
         to.since(opening.syn_at);
     }
     if let Some(send) = &opening.send {
@@ -169,6 +167,9 @@ fn write_half_open(half_open: &HalfOpen, to: &mut Writer<'_, impl Hasher>) {
         half_open.held,
     ));
     write_agreed(&half_open.agreed, to);
+    if half_open.agreed.ts_recent.is_some() {
+        to.since(half_open.since);
+    }
     to.until(half_open.resend_at);
     to.until(half_open.challenge_at);
 }
@@ -253,6 +254,11 @@ fn write_time_wait<A: Copy + Into<IpAddr>>(table: &TimeWaitTable<A>, to: &mut Wr
         to.stamp_if_any(record.ts_recent());
         to.put(record.remaining(to.now));
         let age_ms = record.age(to.now).as_millis().min(AGE_ENOUGH_MS.into());
-        to.put((age_ms, table.answers_left(index, to.now), table.refused_for_ms(index, to.now)));
+        // A refused SYN is answered only while none of the others was used.
+        let others = match table.others_left(index, to.now) {
+            left if left >= table::OTHERS => table::OTHERS,
+            left => left.min(ANSWERS_ENOUGH),
+        };
+        to.put((age_ms, table.fins_left(index, to.now), others));
     }
 }

@@ -136,7 +136,7 @@ impl Host {
         };
         if listening.accept_queue_full() {
             if !self.resets_when_full(key, interface, listener, seg, State::Listen) {
-                self.keep_proven(now, Proven { key, hash, interface, listener, agreed, scaled });
+                self.keep_proven(now, Proven { key, hash, interface, listener, agreed, scaled }, seg);
             }
             return Err(DropReason::AcceptQueueFull);
         }
@@ -161,7 +161,7 @@ impl Host {
     }
 
     /// A peer that takes itself for connected is half-open here until the accept queue has room.
-    fn keep_proven(&mut self, now: Instant, proven: Proven) {
+    fn keep_proven(&mut self, now: Instant, proven: Proven, seg: &Segment) {
         let Proven { key, hash, interface, listener, agreed, scaled } = proven;
         let source = self.sources.of(key.addresses().1);
         let listening = self.listeners.get(listener);
@@ -172,6 +172,10 @@ impl Host {
         let agreed = Agreed { syn_repeated: true, ..agreed };
         self.trace_state(now, &key, State::Listen, State::SynReceived);
         let resend_at = HalfOpen::first_resend_at(now);
+        // Its next segments may echo the cookie's timestamp still.
+        let age_ms =
+            seg.timestamp().map_or(0, |ts| millis32(now).wrapping_add(agreed.ts_offset).wrapping_sub(ts.ecr));
+        let since = Instant::from_millis(now.as_millis().saturating_sub(age_ms.into()));
         self.insert_half_open((&key, hash, None), listener, source, resend_at, || HalfOpen {
             key,
             agreed,
@@ -180,7 +184,7 @@ impl Host {
             scaled,
             retries: 0,
             resend_at,
-            since: now,
+            since,
             challenge_at: now,
             covers_time_wait: false,
             held: false,

@@ -83,6 +83,7 @@ impl Host {
 
     /// Any packet at all. What is left to do is a TCP segment: its ends, its place, and the frame that it lies in.
     /// Ledger: RFC 9293 MUST-57, MUST-63 [1122-1, 1122-2].
+    #[cold]
     #[inline(never)]
     pub(super) fn handle_unusual(
         &mut self,

@@ -48,7 +48,6 @@ use crate::ip::interface::Interfaces;
 use crate::ip::outbox::Outbox;
 use crate::ip::path_mtu::PathMtu;
 use crate::ip::reassembly::Reassembly;
-use crate::table::rate_limit::RateLimit;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
 use crate::tcp::buffer::pool::Pools;
@@ -94,7 +93,6 @@ pub struct Host {
     sources: Sources,
     time_wait_4: TimeWaitTable<Ipv4Addr>,
     time_wait_6: TimeWaitTable<Ipv6Addr>,
-    time_wait_acks: RateLimit,
     /// TIME-WAITs that a half-open connection covers, by tuple.
     covered: BTreeMap<key::Key, u32>,
     listeners: Slab<Listener>,
@@ -135,7 +133,6 @@ impl Host {
             sources: Sources::new(&secret),
             time_wait_4: TimeWaitTable::new(),
             time_wait_6: TimeWaitTable::new(),
-            time_wait_acks: RateLimit::new(1000, 1000),
             covered: BTreeMap::new(),
             listeners: Slab::new(),
             pools: Pools::default(),

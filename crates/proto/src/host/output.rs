@@ -100,6 +100,9 @@ impl Host {
     /// Fills `out` with the next frame to send; false when there is none.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Transmit) -> bool {
         out.clear();
+        if self.dirty.is_empty() && self.control.is_empty() && self.outbox.is_empty() {
+            return false;
+        }
         let sent = (!self.outbox.is_empty() && self.transmit_packet(now, out))
             || (!self.control.is_empty() && self.transmit_control(now, out))
             || self.transmit_text(now, out);
@@ -108,9 +111,10 @@ impl Host {
     }
 
     /// A packet that the IP layer has made.
+    #[cold]
     fn transmit_packet(&mut self, now: Instant, out: &mut Transmit) -> bool {
         let sent = self.outbox.pop(out);
-        if sent {
+        if sent && self.tracing {
             self.trace_frame(now, Direction::Out, None, State::Closed, State::Closed, None);
         }
         sent
@@ -200,6 +204,7 @@ impl Host {
     }
 
     /// Tells those who watch of a segment that a connection sent.
+    #[cold]
     fn trace_sent(&mut self, now: Instant, index: u32) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         let (tuple, after) = (connection.key.tuple(), connection.state());
@@ -219,6 +224,7 @@ impl Host {
 
     /// The state after a frame, for those who watch; the connection's next frame begins with it. One that has ended is
     /// CLOSED, though a listener would take its next SYN: only SYN-RECEIVED goes back to LISTEN (RFC 9293 Figure 5).
+    #[cold]
     pub(super) fn shown_after(&mut self, key: &Key, before: State) -> State {
         let after = self.state_of_key(key);
         if let Some(Found::Connection(index)) = self.find(key)
@@ -231,6 +237,7 @@ impl Host {
     }
 
     /// Tells those who watch what a frame did.
+    #[cold]
     pub(super) fn trace_frame(
         &mut self,
         at: Instant,
@@ -240,22 +247,13 @@ impl Host {
         after: State,
         drop: Option<crate::DropReason>,
     ) {
-        if self.tracing {
-            self.traces.push_back(TraceEvent::Frame(FrameTrace {
-                at,
-                direction,
-                tuple,
-                before,
-                after,
-                drop,
-            }));
-        }
+        self.traces.push_back(TraceEvent::Frame(FrameTrace { at, direction, tuple, before, after, drop }));
     }
 
     /// Tells those who watch of a change that concerns no connection object: half-open, TIME-WAIT.
     pub(super) fn trace_state(&mut self, at: Instant, key: &Key, before: State, after: State) {
         if self.tracing && before != after {
-            self.traces.push_back(TraceEvent::State { at, tuple: key.tuple(), before, after });
+            trace_state(&mut self.traces, at, key, before, after);
         }
     }
 
@@ -271,4 +269,16 @@ impl Host {
             None => State::Closed,
         }
     }
+}
+
+/// Out of the way of hosts that nobody watches, wherever it is called.
+#[cold]
+pub(super) fn trace_state(
+    traces: &mut VecDeque<TraceEvent>,
+    at: Instant,
+    key: &Key,
+    before: State,
+    after: State,
+) {
+    traces.push_back(TraceEvent::State { at, tuple: key.tuple(), before, after });
 }

@@ -190,9 +190,10 @@ impl Host {
             return outcome;
         }
         let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
-        match half_open.judge(seg) {
+        match half_open.judge(now, seg) {
             Step::Drop(reason) => Err(reason),
             Step::RepeatSynAck(reason) => {
+                half_open.refresh(seg);
                 half_open.agreed.syn_repeated = true;
                 self.send_syn_ack(now, index);
                 Err(reason)

@@ -91,7 +91,7 @@ impl Host {
                 else {
                     return Err(DropReason::NoConnection);
                 };
-                let step = opening.judge(seg);
+                let step = opening.judge(now, seg);
                 self.opening_step(now, index, step, seg)
             }
             Phase::Synchronized(tcb) => {

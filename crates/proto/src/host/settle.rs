@@ -2,6 +2,7 @@
 //! connection and tells the application.
 
 use super::demux::Found;
+use super::output::trace_state;
 use super::segment::charge;
 use super::{Event, Host};
 use crate::tcp::closing::holder::Holder;
@@ -11,7 +12,6 @@ use crate::tcp::info::State;
 use crate::tcp::sends::{nothing_left, window};
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::AckDue;
-use crate::trace::TraceEvent;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, Instant};
 
@@ -45,8 +45,7 @@ impl Host {
         if before != state {
             connection.since = now;
             if self.tracing {
-                let tuple = connection.key.tuple();
-                self.traces.push_back(TraceEvent::State { at: now, tuple, before, after: state });
+                trace_state(&mut self.traces, now, &connection.key, before, state);
             }
         }
         if connection.dirty {
@@ -92,8 +91,7 @@ impl Host {
         }
         connection.since = now;
         if self.tracing {
-            let tuple = connection.key.tuple();
-            self.traces.push_back(TraceEvent::State { at: now, tuple, before, after });
+            trace_state(&mut self.traces, now, &connection.key, before, after);
         }
     }
 
@@ -229,8 +227,7 @@ impl Host {
         if before != State::Closed && !silent {
             connection.since = now;
             if self.tracing {
-                let (tuple, after) = (connection.key.tuple(), State::Closed);
-                self.traces.push_back(TraceEvent::State { at: now, tuple, before, after });
+                trace_state(&mut self.traces, now, &connection.key, before, State::Closed);
             }
         }
         self.events.push_back(Event::Closed(id, reason));

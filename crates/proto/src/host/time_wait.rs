@@ -297,7 +297,7 @@ impl Host {
                     _ => false,
                 };
                 if may_answer {
-                    return self.time_wait_ack_limited(now, key, found, DropReason::TimeWaitSyn);
+                    self.time_wait_ack(now, key, found, None);
                 }
                 Err(DropReason::TimeWaitSyn)
             }
@@ -342,7 +342,12 @@ impl Host {
         found: Found,
         reason: DropReason,
     ) -> Result<(), DropReason> {
-        if !self.time_wait_acks.take(now) {
+        let may_answer = match found {
+            Found::TimeWait4(index) => self.time_wait_4.may_answer(index, now),
+            Found::TimeWait6(index) => self.time_wait_6.may_answer(index, now),
+            _ => false,
+        };
+        if !may_answer {
             return Err(DropReason::ChallengeLimited);
         }
         self.time_wait_ack(now, key, found, None);

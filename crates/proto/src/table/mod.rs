@@ -7,12 +7,10 @@
 //! | `wheel` | timers, re-armed lazily, in exact order: queues in front of a wheel |
 //! | `index` | 64-bit hash to a `u32` reference, in blocks that grow one by one |
 //! | `growth` | what growing has cost |
-//! | `rate_limit` | a token bucket in integer arithmetic |
 
 pub(crate) mod chunks;
 pub(crate) mod growth;
 pub(crate) mod index;
-pub(crate) mod rate_limit;
 pub(crate) mod slab;
 pub(crate) mod wheel;
 

@@ -7,7 +7,7 @@ use core::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TcpConfig {
     /// Maximum segment lifetime; TIME-WAIT lasts twice this. Default 30 s, so that TIME-WAIT holds 60 s as on Linux
-    /// (`TCP_TIMEWAIT_LEN`); zero is "without TIME-WAIT".
+    /// (`TCP_TIMEWAIT_LEN`); zero is "without TIME-WAIT", and ten days are the most.
     /// Deviation, RFC 9293 §3.4.2: the nominal MSL is two minutes; no deployed stack waits that long.
     // Ledger: RFC 9293 MUST-13 [1337-5].
     pub msl: Duration,

@@ -33,8 +33,8 @@ pub enum ListenError {
     /// The address belongs to no interface.
     #[error("the address does not belong to this host")]
     NotLocal,
-    /// Eight different lifetimes of TIME-WAIT are in use already.
-    #[error("too many different MSL values on one host (at most eight)")]
+    /// Eight different lifetimes of TIME-WAIT are in use already, or the MSL is one of more than ten days.
+    #[error("too many different MSL values on one host (at most eight), or one of more than ten days")]
     TooManyLifetimes,
     /// Any port was asked for, and one.
     #[error("a listener for any port names none")]

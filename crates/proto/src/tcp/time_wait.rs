@@ -14,16 +14,16 @@ use crate::tcp::seq::SeqNum;
 use crate::time::Instant;
 use core::time::Duration;
 
+mod answers;
 mod judge;
 
+pub(crate) use answers::OTHERS;
 pub(crate) use judge::{Flags, Verdict, judge, judge_covered};
 
 /// Records of a page: 24 KiB for IPv4.
 const PAGE: usize = 512;
 /// Distinct lifetimes a table can hold.
 const QUEUES: usize = 8;
-/// Tuples whose last refused SYN is remembered, to answer one a second.
-const REFUSALS: usize = 32;
 /// Marks a free record in `older`.
 const VACANT: u32 = NIL - 1;
 /// The longest MSL. Expiry times wrap after 49 days, and every remaining time must stay below half of that.
@@ -69,7 +69,8 @@ pub(crate) struct TimeWait<A> {
     /// Milliseconds, wrapping.
     expires_ms: u32,
     /// Bit 31: covered by a half-open connection that reopens the tuple. Bits 27-30: FINs that may still be answered
-    /// in a row. Bit 26: the connection was reset. Bit 25: from another host, before a restart. The rest: owner.
+    /// in a row. Bit 26: the connection was reset. Bit 25: from another host, before a restart. Bits 18-24: other
+    /// answers given. The rest: owner.
     owner_and_flags: u32,
     older: u32,
     newer: u32,
@@ -79,13 +80,10 @@ const QUEUE_SHIFT: u16 = 8;
 const TIMESTAMPS: u16 = 1 << 11;
 const WIND_SHIFT: u16 = 12;
 const COVERED: u32 = 1 << 31;
-const ANSWERS_SHIFT: u32 = 27;
 const RESET: u32 = 1 << 26;
 const CARRIED: u32 = 1 << 25;
-const OWNER: u32 = CARRIED - 1;
-/// FINs answered in a row, and the time after which one more may be: no sane retransmission schedule is ever refused.
-const ANSWERS: u32 = 10;
-const ANSWER_INTERVAL_MS: u32 = 500;
+/// More owners than these cannot be told apart from none.
+const OWNER: u32 = (1 << 18) - 1;
 
 impl<A: Copy> TimeWait<A> {
     #[inline]
@@ -93,6 +91,7 @@ impl<A: Copy> TimeWait<A> {
         let interface = u16::try_from(fields.interface.index().min(0xff)).unwrap_or(0xff);
         let timestamps = if fields.ts_recent.is_some() { TIMESTAMPS } else { 0 };
         let shift = u16::from(fields.rcv_wind_shift.min(14)) << WIND_SHIFT;
+        let owner = if fields.owner.0 <= OWNER { fields.owner.0 } else { 0 };
         Self {
             local: fields.local,
             remote: fields.remote,
@@ -105,7 +104,7 @@ impl<A: Copy> TimeWait<A> {
             ts_recent: fields.ts_recent.unwrap_or(0),
             entered_ms,
             expires_ms,
-            owner_and_flags: fields.owner.0 & OWNER | ANSWERS << ANSWERS_SHIFT,
+            owner_and_flags: owner | answers::FINS << answers::FINS_SHIFT,
             older: NIL,
             newer: NIL,
         }
@@ -212,8 +211,6 @@ pub(crate) struct TimeWaitTable<A> {
     first: u8,
     queues_used: u8,
     queues: [Queue; QUEUES],
-    /// Which record refused a SYN, and in which millisecond.
-    refusals: [(u32, u32); REFUSALS],
 }
 
 impl<A: Copy> Default for TimeWaitTable<A> {
@@ -234,7 +231,6 @@ impl<A: Copy> TimeWaitTable<A> {
             first: 0,
             queues_used: 0,
             queues: [queue; QUEUES],
-            refusals: [(NIL, 0); REFUSALS],
         }
     }
 
@@ -362,35 +358,15 @@ impl<A: Copy> TimeWaitTable<A> {
     /// The peer's FIN came again: starts 2*MSL again. False when it came too often in a row to be answered: ten, and
     /// two more each second.
     pub(crate) fn restart(&mut self, index: u32, now: Instant) -> bool {
-        let Some(queue) = self.get(index).map(TimeWait::queue) else { return false };
-        let lifetime = self.queues.get(queue).map_or(0, |queue| queue.lifetime);
+        let Some(lifetime_ms) = self.get(index).map(|record| self.lifetime_ms(record)) else { return false };
         let Some(record) = self.get_mut(index) else { return false };
-        let answers = answers(record, lifetime, now);
-        if answers == 0 {
+        if !answers::spend_fin(record, lifetime_ms, now) {
             return false;
         }
-        record.owner_and_flags =
-            record.owner_and_flags & !(0xf << ANSWERS_SHIFT) | (answers - 1) << ANSWERS_SHIFT;
         let record = *record;
         self.unlink(&record);
         self.append(index, now);
         true
-    }
-
-    /// How many repetitions of the peer's FIN would be answered now, in a row.
-    pub(crate) fn answers_left(&self, index: u32, now: Instant) -> u32 {
-        let Some(record) = self.get(index) else { return 0 };
-        let lifetime = self.queues.get(record.queue()).map_or(0, |queue| queue.lifetime);
-        answers(record, lifetime, now)
-    }
-
-    /// For how long no refused SYN is answered, milliseconds.
-    pub(crate) fn refused_for_ms(&self, index: u32, now: Instant) -> u32 {
-        let since = |at: u32| wrapping_ms(now.as_millis()).wrapping_sub(at);
-        match self.refusals.get(index as usize % REFUSALS) {
-            Some(last) if last.0 == index => 1_000u32.saturating_sub(since(last.1)),
-            _ => 0,
-        }
     }
 
     /// Takes TS.Recent from a segment that was recognised, if it is newer (RFC 7323 §4.3).
@@ -417,19 +393,6 @@ impl<A: Copy> TimeWaitTable<A> {
         }
     }
 
-    /// Whether a refused SYN may be answered now: one answer a second for each tuple. Remembers that it was.
-    ///
-    /// The last 32 tuples are remembered, by chance of their index; the answers share the host's own limit besides.
-    pub(crate) fn may_answer_refused(&mut self, index: u32, now: Instant) -> bool {
-        let now = wrapping_ms(now.as_millis());
-        let Some(last) = self.refusals.get_mut(index as usize % REFUSALS) else { return false };
-        if last.0 == index && now.wrapping_sub(last.1) < 1_000 {
-            return false;
-        }
-        *last = (index, now);
-        true
-    }
-
     /// Forgets a record.
     #[inline]
     pub(crate) fn remove(&mut self, index: u32) -> Option<TimeWait<A>> {
@@ -442,11 +405,6 @@ impl<A: Copy> TimeWaitTable<A> {
     /// Frees a record that is in no queue any more.
     #[inline]
     fn vacate(&mut self, index: u32) {
-        if let Some(last) = self.refusals.get_mut(index as usize % REFUSALS)
-            && last.0 == index
-        {
-            last.0 = NIL;
-        }
         if let Some(slot) = self.records.get_mut(index) {
             (slot.older, slot.newer) = (VACANT, self.free);
             self.free = index;
@@ -565,15 +523,6 @@ impl<A: Copy> TimeWaitTable<A> {
         queue.expires_ms = next_expires_ms;
         self.find_first();
     }
-}
-
-/// Repetitions of the FIN that may be answered now: the last start of 2*MSL is one lifetime before their end.
-fn answers<A>(record: &TimeWait<A>, lifetime: u64, now: Instant) -> u32 {
-    let lifetime_ms = u32::try_from(lifetime / NANOS_PER_MS).unwrap_or(u32::MAX);
-    let started_ms = record.expires_ms.wrapping_sub(lifetime_ms);
-    let earned = wrapping_ms(now.as_millis()).wrapping_sub(started_ms) / ANSWER_INTERVAL_MS;
-    let left = record.owner_and_flags >> ANSWERS_SHIFT & 0xf;
-    left.saturating_add(earned).min(ANSWERS)
 }
 
 const NANOS_PER_MS: u64 = 1_000_000;

@@ -176,6 +176,11 @@ fn syn_received() -> Vec<Case> {
         peer.timestamp = peer.timestamp.map(|ts| Timestamp { val: ts.val - 1, ..ts });
         peer.segment(Flags::ACK, b"")
     }));
+    cases.push(when("SYN-RECEIVED: echo of another handshake", DropReason::ForeignEcho, None, |rig| {
+        let mut peer = Peer::knock(rig, V4, 4000, true);
+        peer.timestamp = peer.timestamp.map(|ts| Timestamp { ecr: ts.ecr.wrapping_sub(1), ..ts });
+        peer.segment(Flags::ACK, b"")
+    }));
     cases.push(when("SYN-RECEIVED: no timestamp", DropReason::TimestampMissing, None, |rig| {
         let peer = Peer::knock(rig, V4, 4000, true);
         let header = Header { options: Options::default(), ..peer.header(Flags::ACK) };

@@ -54,11 +54,12 @@ pub(crate) struct Say {
     urgent: u16,
     wnd: u16,
     clock: i32,
+    echo: i32,
 }
 
 /// A segment with these control bits and the numbers as they should be.
 pub(crate) const fn say(flags: Flags) -> Say {
-    Say { flags, seq: 0, ack: 0, text: b"", urgent: 0, wnd: 0xffff, clock: 0 }
+    Say { flags, seq: 0, ack: 0, text: b"", urgent: 0, wnd: 0xffff, clock: 0, echo: 0 }
 }
 
 impl Say {
@@ -87,6 +88,11 @@ impl Say {
     /// Its TSval, counted from the peer's clock.
     pub(crate) const fn clock(self, clock: i32) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Its TSecr, counted from the last TSval of the host.
+    pub(crate) const fn echoing(self, echo: i32) -> Self {
+        Self { echo, ..self }
     }
 }
 
@@ -184,6 +190,7 @@ impl Scene {
         };
         if let Some(timestamp) = &mut header.options.timestamp {
             timestamp.val = timestamp.val.wrapping_add_signed(say.clock);
+            timestamp.ecr = timestamp.ecr.wrapping_add_signed(say.echo);
         }
         self.hear_header(&header, say.text)
     }

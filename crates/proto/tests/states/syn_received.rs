@@ -2,7 +2,8 @@
 
 use super::{ACK, FIN, FIN_ACK, Flags, RST, RST_ACK, SYN, SYN_ACK, Scene, URG, WINDOW, in_state, say};
 use linger_proto::DropReason::{
-    AckMissing, Duplicate, OutOfWindow, RstChallenged, RstOutOfWindow, SynChallenged, UnacceptableAck,
+    AckMissing, Duplicate, ForeignEcho, OutOfWindow, RstChallenged, RstOutOfWindow, SynChallenged,
+    UnacceptableAck,
 };
 use linger_proto::State::{CloseWait, Closed, Established, Listen, SynReceived};
 use linger_proto::{CloseReason, ReadError};
@@ -130,6 +131,23 @@ fn acceptable_ack_in_syn_received_establishes_with_its_window() {
         scene.hear(say(ACK).window(700)).leads_to(Established);
         assert_eq!(scene.rig.host.info(scene.peer.id.unwrap()).unwrap().snd_wnd, 700);
     });
+}
+
+// requirement: 9293-SA-SYN-RECEIVED-5
+#[test]
+fn ack_in_syn_received_that_echoes_another_handshake_is_dropped_without_a_word() {
+    let scene = |scene: &mut Scene| {
+        for echo in [-1, -100_000, 1, i32::MIN] {
+            for say in [say(ACK), say(ACK).text(b"old"), say(FIN_ACK), say(ACK.with(URG)).urgent(1)] {
+                if scene.peer.timestamp.is_some() {
+                    scene.hear(say.echoing(echo)).is_dropped(ForeignEcho).leads_to(SynReceived).ends(None);
+                }
+            }
+        }
+        scene.hear(say(ACK)).leads_to(Established);
+    };
+    passive(scene);
+    active(scene);
 }
 
 // requirement: 9293-SA-SYN-RECEIVED-6

@@ -1,7 +1,7 @@
 //! SYN-SENT (§3.10.7.3). `peer.ack` stands behind our SYN: at ISS+1, which is SND.NXT.
 
 use super::{ACK, FIN, FIN_ACK, Flags, RST, RST_ACK, SYN, SYN_ACK, Scene, URG, in_state, say};
-use linger_proto::DropReason::{NoSyn, RstOutOfWindow, UnacceptableAck};
+use linger_proto::DropReason::{NoSyn, Paws, RstOutOfWindow, UnacceptableAck};
 use linger_proto::State::{CloseWait, Closed, Established, SynReceived, SynSent};
 use linger_proto::{CloseReason, Event, ReadError, SeqNum};
 use std::time::Duration;
@@ -56,6 +56,19 @@ fn syn_with_acceptable_ack_establishes_and_is_acknowledged_and_our_syn_is_not_se
         assert!(scene.pass(Duration::from_secs(100)).is_empty(), "the SYN is off the queue");
         scene.hear(say(ACK).text(b"text"));
         assert_eq!(scene.read().0, b"text", "RCV.NXT is behind the SYN");
+    });
+}
+
+// requirement: 9293-SA-SYN-SENT-4
+#[test]
+fn syn_ack_that_echoes_an_earlier_syn_is_dropped_without_a_word() {
+    syn_sent(|scene| {
+        for echo in [-1, -100_000] {
+            if scene.peer.timestamp.is_some() {
+                scene.hear(say(SYN_ACK).echoing(echo)).is_dropped(Paws).leads_to(SynSent).ends(None);
+            }
+        }
+        scene.hear(say(SYN_ACK)).acks(1).leads_to(Established);
     });
 }
 

@@ -86,9 +86,13 @@ impl FromStr for Action {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no action");
         let mut words = text.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let number = words.next().and_then(|word| word.parse().ok());
+        let number = words.next().map(|word| word.parse::<u8>().map_err(|_| wrong())).transpose()?;
+        if words.next().is_some() {
+            return Err(wrong());
+        }
         match (name, number) {
             ("connect", None) => Ok(Self::Connect),
             ("tick-and-connect", None) => Ok(Self::TickAndConnect),
@@ -104,7 +108,7 @@ impl FromStr for Action {
             ("stray", None) => Ok(Self::Stray),
             ("timer", None) => Ok(Self::Timer),
             ("give-up", Some(n)) => Ok(Self::GiveUp(n)),
-            _ => Err(format!("'{text}' is no action")),
+            _ => Err(wrong()),
         }
     }
 }

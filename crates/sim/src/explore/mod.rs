@@ -31,7 +31,7 @@ pub use plan::{Plan, plan};
 pub use property::{Exception, Kind, Violation};
 pub use report::{Script, ladder};
 pub use run::{Progress, run};
-pub use scenario::{Ending, LIFETIME, MSL, Number, Scenario};
+pub use scenario::{Ending, LIFETIME, MSL, MSL_MAX, Number, Scenario};
 pub use search::{Counterexample, Limits, Outcome, explore};
 
 #[cfg(test)]

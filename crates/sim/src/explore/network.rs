@@ -1,14 +1,14 @@
 //! Segments on their way between the two hosts.
 
 use super::scenario::LIFETIME;
-use linger_proto::wire::tcp::Timestamp;
-use linger_proto::{Instant, State};
+use linger_proto::wire::tcp::{Flags, Header, Timestamp};
+use linger_proto::{Instant, SeqNum, State};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// One segment on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Flight {
     pub(super) bytes: bytes::Bytes,
     pub(super) sent_at: Instant,
@@ -18,21 +18,28 @@ pub(super) struct Flight {
     pub(super) incarnation: usize,
     /// It is an RST of a side that was opening.
     pub(super) provoked: bool,
+    /// It is an RST of a side that was CLOSED, and answers a SYN-ACK.
+    pub(super) refusal: bool,
+    /// It left before its receiver began to open, and nothing in it tells it from an answer to that opening.
+    pub(super) twin: bool,
     /// A TIME-WAIT sent it after the next incarnation had begun to open.
     pub(super) of_time_wait: bool,
     /// What of it does not depend on when it was sent.
     fixed: u64,
+    flags: Flags,
+    ack: SeqNum,
     timestamp: Option<Timestamp>,
 }
 
 impl Flight {
-    /// A packet that leaves for `to`. `state`: where its sender stands.
+    /// A packet that leaves for `to`. `state`: where its sender stands. `refuses`: it answers a SYN-ACK that met nothing.
     pub(super) fn new(
         bytes: bytes::Bytes,
         sent_at: Instant,
         to: usize,
         incarnation: usize,
         state: State,
+        refuses: bool,
     ) -> Self {
         let header = bytes.get(20..).and_then(|tcp| linger_proto::wire::tcp::parse(tcp).ok());
         let timestamp = header.as_ref().and_then(|header| header.options.timestamp);
@@ -43,11 +50,42 @@ impl Flight {
                 .hash(&mut hasher);
             bytes.get(20 + header.len..).hash(&mut hasher);
         }
-        let reset = header.is_some_and(|header| header.flags.has(linger_proto::wire::tcp::Flags::RST));
+        let (flags, ack) = header.map_or_else(Default::default, |header| (header.flags, header.ack));
+        let reset = flags.has(Flags::RST);
         let provoked = reset && state == State::SynSent;
         let of_time_wait = state == State::TimeWait;
-        (incarnation, provoked, of_time_wait).hash(&mut hasher);
-        Self { bytes, sent_at, to, incarnation, provoked, of_time_wait, fixed: hasher.finish(), timestamp }
+        let refusal = reset && refuses;
+        (incarnation, provoked, refusal, of_time_wait).hash(&mut hasher);
+        let fixed = hasher.finish();
+        let twin = false;
+        Self {
+            bytes,
+            sent_at,
+            to,
+            incarnation,
+            provoked,
+            refusal,
+            twin,
+            of_time_wait,
+            fixed,
+            flags,
+            ack,
+            timestamp,
+        }
+    }
+
+    /// Whether it has all of these control bits.
+    pub(super) fn has(&self, flags: Flags) -> bool {
+        self.flags.has(flags)
+    }
+
+    /// Whether it looks like an answer to `opening`, a SYN or SYN-ACK: it acknowledges that number, and where there are
+    /// timestamps it echoes that one.
+    fn could_answer(&self, opening: &Header) -> bool {
+        let echo = self.timestamp.map(|ts| ts.ecr);
+        self.flags.has(Flags::ACK)
+            && self.ack == opening.seq + 1
+            && echo == opening.options.timestamp.map(|ts| ts.val)
     }
 
     /// The last moment before it is dead.
@@ -56,12 +94,12 @@ impl Flight {
     }
 
     /// What tells it from others: who receives it, what it says, how long it has been on its way.
-    fn identity(&self, now: Instant) -> (usize, u64, u64, Option<(u32, u32)>) {
+    fn identity(&self, now: Instant) -> (usize, u64, u64, Option<(u32, u32)>, bool) {
         let ms = u32::try_from(now.as_millis() & u64::from(u32::MAX)).unwrap_or(0);
         // Zero is no moment: the echo of nothing, or the clock of an RST.
         let behind = |clock: u32| if clock == 0 { u32::MAX } else { ms.wrapping_sub(clock) };
         let stamp = self.timestamp.map(|ts| (behind(ts.val), behind(ts.ecr)));
-        (self.to, self.fixed, now.as_nanos() - self.sent_at.as_nanos(), stamp)
+        (self.to, self.fixed, now.as_nanos() - self.sent_at.as_nanos(), stamp, self.twin)
     }
 }
 
@@ -82,6 +120,17 @@ impl Network {
 
     pub(super) fn let_loose(&mut self, flight: Arc<Flight>, now: Instant) {
         self.loose.push(flight);
+        self.loose.sort_by_key(|flight| flight.identity(now));
+    }
+
+    /// The side `to` begins to open with this SYN or SYN-ACK: what is on its way to it already answers something else.
+    pub(super) fn mark_twins(&mut self, to: usize, opening: &Header, now: Instant) {
+        for flight in self.queues[to].iter_mut().chain(&mut self.loose).filter(|flight| flight.to == to) {
+            let twin = flight.could_answer(opening);
+            if flight.twin != twin {
+                Arc::make_mut(flight).twin = twin;
+            }
+        }
         self.loose.sort_by_key(|flight| flight.identity(now));
     }
 

@@ -44,9 +44,15 @@ pub enum Exception {
     /// The opener repeats its own initial sequence number to the octet, and a SYN-ACK of the incarnation before answers
     /// it. Only the opener's generator of numbers guards against that, or timestamps.
     OldSynAck,
+    /// A side that was opened repeats its own initial sequence number to the octet, and an ACK of the incarnation before
+    /// completes the handshake. Only its generator of numbers guards against that, or timestamps in another millisecond.
+    OldAck,
     /// An RST that the opener sent in answer to the old connection's end outlives it, and stands exactly at RCV.NXT of
     /// the new one.
     ProvokedReset,
+    /// An RST with which a side that was CLOSED refused a SYN-ACK, the answer to a late copy of its SYN, stands exactly at
+    /// RCV.NXT of the connection that it has opened since, with the same number to the octet.
+    LateRefusal,
     /// An ACK with which TIME-WAIT answered the opener outlives it, and acknowledges what the new connection has lost.
     OutlivingAnswer,
     /// The incarnation before was aborted, which by default leaves no TIME-WAIT.
@@ -54,10 +60,28 @@ pub enum Exception {
 }
 
 impl Exception {
+    /// Whether a violation of this kind can be its consequence, in the incarnation in which it happened or a later one.
+    pub(super) const fn excuses(self, kind: Kind) -> bool {
+        match self {
+            // One side is in a connection of which the other knows nothing, or that it numbers otherwise.
+            Self::OldSynAck | Self::OldAck | Self::AfterAbort => true,
+            Self::ProvokedReset | Self::LateRefusal => {
+                matches!(kind, Kind::OrderlyCloseFailed | Kind::OpeningFailed | Kind::Stuck)
+            }
+            Self::OutlivingAnswer => matches!(kind, Kind::OrderlyCloseFailed | Kind::Stuck),
+        }
+    }
+
     /// In a few words.
     pub const fn text(self) -> &'static str {
         match self {
             Self::OldSynAck => "the opener repeated its number, and an old SYN-ACK answered it",
+            Self::OldAck => {
+                "a side repeated its number, and an ACK of an old handshake completed the new one"
+            }
+            Self::LateRefusal => {
+                "the opener repeated its number, and an RST that refused an answer to its old SYN reached the new connection"
+            }
             Self::ProvokedReset => "an RST that answered the old connection reached the new one",
             Self::OutlivingAnswer => {
                 "an ACK that TIME-WAIT had sent to the opener reached the new connection"

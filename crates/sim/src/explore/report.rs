@@ -36,10 +36,15 @@ impl FromStr for Script {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-        let mut lines = lines.filter(|line| !line.is_empty());
-        let scenario = lines.next().ok_or("the script is empty")?.parse()?;
-        let actions = lines.map(Action::from_str).collect::<Result<_, _>>()?;
+        let lines = (1..)
+            .zip(text.lines())
+            .map(|(number, line): (usize, &str)| (number, line.split('#').next().unwrap_or_default().trim()));
+        let mut lines = lines.filter(|(_, line)| !line.is_empty());
+        let (number, first) = lines.next().ok_or("the script is empty")?;
+        let at = |number: usize| move |why: String| format!("line {number}: {why}");
+        let scenario = first.parse().map_err(at(number))?;
+        let actions = lines.map(|(number, line)| line.parse().map_err(at(number)));
+        let actions = actions.collect::<Result<_, String>>()?;
         Ok(Self { scenario, actions })
     }
 }

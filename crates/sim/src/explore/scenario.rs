@@ -11,6 +11,8 @@ pub const LIFETIME: Duration = Duration::from_millis(1_500);
 /// The maximum segment lifetime that the hosts are set to, unless a scenario says otherwise. Longer than the truth, for
 /// twice as long must outlast one more repetition of the FIN than the bound may lose or hold back.
 pub const MSL: Duration = Duration::from_millis(2_500);
+/// The longest that a host takes: ten days.
+pub const MSL_MAX: Duration = Duration::from_secs(10 * 24 * 3600);
 /// Every retransmission timeout.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 /// First number of the first incarnation, on both sides. Their spaces have nothing to do with each other.
@@ -183,6 +185,9 @@ impl FromStr for Scenario {
                 "msl" => {
                     let ms = value.parse().map_err(|_| format!("'{value}' in '{word}' is no number"))?;
                     scenario.msl = Duration::from_millis(ms);
+                    if scenario.msl > MSL_MAX {
+                        return Err(format!("'{word}' is more than ten days"));
+                    }
                 }
                 "timestamps" => scenario.timestamps = number()? != 0,
                 "simultaneous" => scenario.simultaneous = number()? != 0,

@@ -48,6 +48,8 @@ pub struct Outcome {
     pub found: BTreeMap<Kind, Counterexample>,
     /// A shortest way to each kind of exception.
     pub exceptions: BTreeMap<Exception, Counterexample>,
+    /// How many steps led to each kind of exception.
+    pub excused: BTreeMap<Exception, u64>,
     /// Changes of state that occurred, by the names of both states.
     pub edges: BTreeSet<(&'static str, &'static str)>,
 }
@@ -60,6 +62,9 @@ impl Outcome {
         self.depth = self.depth.max(other.depth);
         self.complete &= other.complete;
         self.edges.extend(other.edges);
+        for (exception, count) in other.excused {
+            *self.excused.entry(exception).or_default() += count;
+        }
         keep_shorter(&mut self.found, other.found);
         keep_shorter(&mut self.exceptions, other.exceptions);
     }
@@ -170,7 +175,10 @@ fn record(
         Counterexample { scenario, violation, actions }
     };
     match violation.exception {
-        Some(exception) => _ = outcome.exceptions.entry(exception).or_insert_with(way),
+        Some(exception) => {
+            *outcome.excused.entry(exception).or_default() += 1;
+            outcome.exceptions.entry(exception).or_insert_with(way);
+        }
         None => _ = outcome.found.entry(violation.kind).or_insert_with(way),
     }
     true

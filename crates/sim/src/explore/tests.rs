@@ -40,6 +40,39 @@ fn without_time_wait_both_failures_are_found_and_their_scripts_replay() {
     }
 }
 
+/// A whole life, of whose handshake copies arrive when the right side is LISTEN again and the left one in TIME-WAIT.
+const OLD_HANDSHAKE: &str = "\
+connect; double 1; deliver 0; double 1; write 0; deliver 1; deliver 0; shutdown 0; deliver 1; deliver 0; write 1; \
+deliver 0; deliver 1; shutdown 1; deliver 0; deliver 1; release 0; release 0";
+
+fn replay(words: &str, actions: &str) -> Option<Violation> {
+    let script = format!("{}\n{}", scenario(words), actions.replace("; ", "\n"));
+    ladder(&script.parse().unwrap()).unwrap().1
+}
+
+#[test]
+fn old_handshake_of_another_millisecond_opens_nothing_and_one_of_the_same_is_a_known_exception() {
+    for timestamps in [0, 1] {
+        let words = format!("ending=left left=same right=same duplicates=2 losses=1 timestamps={timestamps}");
+        let now = replay(&words, OLD_HANDSHAKE).unwrap();
+        assert_eq!((now.kind, now.exception), (Kind::Ghost, Some(Exception::OldAck)));
+        // The last FIN is lost once: a second passes between the two handshakes.
+        let later = OLD_HANDSHAKE.replace("shutdown 1; deliver 0", "shutdown 1; lose 0; timer; deliver 0");
+        let later = replay(&words, &later).map(|found| (found.kind, found.exception));
+        assert_eq!(later, (timestamps == 0).then_some((Kind::Ghost, Some(Exception::OldAck))));
+    }
+}
+
+#[test]
+fn what_outlives_time_wait_excuses_only_what_can_follow_from_it() {
+    for exception in [Exception::ProvokedReset, Exception::LateRefusal, Exception::OutlivingAnswer] {
+        for kind in [Kind::ForeignText, Kind::FalseEnd, Kind::Ghost, Kind::LeftOver] {
+            assert!(!exception.excuses(kind), "{exception:?} {kind:?}");
+        }
+        assert!(exception.excuses(Kind::OrderlyCloseFailed));
+    }
+}
+
 #[test]
 fn lifetime_below_half_of_the_links_resets_an_orderly_close() {
     let outcome = search("msl=400 ending=left losses=1");

@@ -5,6 +5,7 @@ use super::app::{App, Stage};
 use super::network::{Flight, Network};
 use super::property::{Exception, Kind, Violation};
 use super::scenario::{Ending, Number, Scenario};
+use linger_proto::wire::tcp::{self, Flags};
 use linger_proto::{
     ConnectConfig, Event, FourTuple, Frame, Host, HostConfig, Instant, InterfaceConfig, InterfaceId,
     ListenConfig, Secret, State, TraceEvent, Transmit,
@@ -15,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+const SYN_ACK: Flags = Flags::SYN.with(Flags::ACK);
 /// Incarnations of the tuple.
 pub(super) const INCARNATIONS: usize = 2;
 /// Far from zero, where clocks begin.
@@ -67,8 +69,13 @@ pub(super) struct World {
     strays: u8,
     faults: u8,
     ticks: u8,
-    /// What has happened that only a property of TCP itself explains; what follows does not count.
-    exception: Option<Exception>,
+    /// What has happened that only a property of TCP itself explains, and in which incarnation first. What can follow
+    /// from it does not count.
+    exceptions: Vec<(Exception, usize)>,
+    /// The side that has begun to open in this step: its first SYN or SYN-ACK is about to leave.
+    opens: [bool; 2],
+    /// The side whose answer in this step refuses a SYN-ACK.
+    refuses: Option<usize>,
 }
 
 impl World {
@@ -107,7 +114,9 @@ impl World {
             strays: scenario.strays,
             faults: scenario.faults,
             ticks: scenario.ticks,
-            exception: None,
+            exceptions: Vec::new(),
+            opens: [false; 2],
+            refuses: None,
             scenario,
         }
     }
@@ -118,7 +127,7 @@ impl World {
         self.hosts.iter().for_each(|host| host.write_canonical(self.now, &mut hasher));
         self.network.write_canonical(self.now, &mut hasher);
         (self.opened, &self.apps, self.openings).hash(&mut hasher);
-        self.exception.hash(&mut hasher);
+        self.exceptions.hash(&mut hasher);
         self.allowance().hash(&mut hasher);
         if self.opened < INCARNATIONS {
             self.ticks.hash(&mut hasher);
@@ -290,24 +299,44 @@ impl World {
                 self.strays -= 1;
                 self.faults -= 1;
                 if let Some(bytes) = stray_syn(self.scenario) {
-                    self.arrive(&Flight::new(bytes, self.now, 1, 0, State::Closed), seen);
+                    self.arrive(&Flight::new(bytes, self.now, 1, 0, State::Closed, false), seen);
                 }
             }
             Action::Timer => self.timer(),
         }
-        self.settle(seen).map_err(|violation| Violation { exception: self.exception, ..violation })
+        let outcome = self.settle(seen).map_err(|violation| self.excused(violation));
+        (self.opens, self.refuses) = ([false; 2], None);
+        outcome
+    }
+
+    /// Notes what only a property of TCP itself explains.
+    fn note(&mut self, exception: Exception) {
+        if !self.exceptions.iter().any(|(known, _)| *known == exception) {
+            self.exceptions.push((exception, self.opened.max(1) - 1));
+            self.exceptions.sort_unstable();
+        }
+    }
+
+    /// With the reason why it does not count, if it does not.
+    fn excused(&self, violation: Violation) -> Violation {
+        let mut known = self.exceptions.iter().filter(|(_, since)| violation.incarnation >= *since);
+        let exception =
+            known.find(|(exception, _)| exception.excuses(violation.kind)).map(|(known, _)| *known);
+        Violation { exception, ..violation }
     }
 
     fn connect(&mut self) {
         let both = self.scenario.simultaneous;
-        if self.aborted() {
-            self.exception = Some(Exception::AfterAbort);
-        }
+        let aborted = self.aborted();
         self.opened += 1;
+        if aborted {
+            self.note(Exception::AfterAbort);
+        }
         for side in 0..if both { 2 } else { 1 } {
             let connected = self.hosts[side].connect(self.now, end(1 - side), source(side));
             self.apps[self.opened - 1][side].begin(connected.ok());
             self.next_number(side);
+            self.opens[side] = true;
         }
     }
 
@@ -349,24 +378,31 @@ impl World {
         );
         let after = host.state_of(&tuple(to));
         let passive = before != State::SynSent && before != State::SynReceived;
-        let old = flight.incarnation < self.opened;
-        if old && before == State::SynSent && synchronized(after) {
-            self.exception = Some(Exception::OldSynAck);
+        if flight.twin && synchronized(after) {
+            match before {
+                State::SynSent => self.note(Exception::OldSynAck),
+                State::SynReceived => self.note(Exception::OldAck),
+                _ => {}
+            }
         }
-        if flight.provoked
-            && before != after
-            && before != State::TimeWait
-            && matches!(after, State::Closed | State::Listen | State::TimeWait)
-        {
-            self.exception = Some(Exception::ProvokedReset);
+        let over = matches!(after, State::Closed | State::Listen | State::TimeWait);
+        if flight.refusal && flight.incarnation < self.opened && before != after && over {
+            self.note(Exception::LateRefusal);
+        }
+        if before == State::Closed && flight.has(SYN_ACK) {
+            self.refuses = Some(to);
+        }
+        if flight.provoked && before != after && before != State::TimeWait && over {
+            self.note(Exception::ProvokedReset);
         }
         if flight.of_time_wait && synchronized(before) && before != State::TimeWait && before != after {
-            self.exception = Some(Exception::OutlivingAnswer);
+            self.note(Exception::OutlivingAnswer);
         }
         if passive && after == State::SynReceived {
             self.next_number(to);
+            self.opens[to] = true;
             if self.aborted() {
-                self.exception = Some(Exception::AfterAbort);
+                self.note(Exception::AfterAbort);
             }
         }
     }
@@ -393,8 +429,7 @@ impl World {
                 while self.hosts[side].poll_transmit(self.now, &mut out) {
                     let bytes = out.to_bytes();
                     seen.sent.push((side, bytes.clone()));
-                    let state = self.sender_state(side);
-                    self.network.send(Flight::new(bytes, self.now, 1 - side, self.opened, state));
+                    self.send(side, bytes);
                     busy = true;
                 }
                 while let Some(event) = self.hosts[side].poll_event() {
@@ -412,6 +447,16 @@ impl World {
                 return Ok(());
             }
         }
+    }
+
+    fn send(&mut self, side: usize, bytes: bytes::Bytes) {
+        let (state, refuses) = (self.sender_state(side), self.refuses == Some(side));
+        if std::mem::take(&mut self.opens[side])
+            && let Some(Ok(opening)) = bytes.get(20..).map(tcp::parse)
+        {
+            self.network.mark_twins(side, &opening, self.now);
+        }
+        self.network.send(Flight::new(bytes, self.now, 1 - side, self.opened, state, refuses));
     }
 
     /// Where a sender stands; TIME-WAIT only if it is that of an incarnation before.
@@ -467,7 +512,7 @@ impl World {
 
     /// Nothing can happen any more: then everything must have come to its end.
     pub(super) fn judge_end(&self) -> Result<(), Violation> {
-        self.everything_over().map_err(|violation| Violation { exception: self.exception, ..violation })
+        self.everything_over().map_err(|violation| self.excused(violation))
     }
 
     fn everything_over(&self) -> Result<(), Violation> {

@@ -1,8 +1,6 @@
 //! Connections whose end was forgotten: slots that never came back, replies that were lost.
 
-use crate::world::{
-    CLIENT, End, Family, Got, ROUND_TRIP, SERVER, Setup, World, in_both, lose_first, ms, secs, text,
-};
+use crate::world::{CLIENT, End, Got, ROUND_TRIP, SERVER, Setup, World, in_both, lose_first, ms, secs, text};
 use linger_proto::wire::tcp::Flags;
 use linger_proto::{CloseReason, DropReason, Event, ListenConfig, State};
 
@@ -13,9 +11,7 @@ fn fin_while_the_application_is_idle_gives_the_slot_back_within_an_rto_ten_thous
         setup.record = false;
         let mut world = setup.build();
         let listener = world.listen(ListenConfig::default());
-        // The protocol is the same: one family does it as often as it was reported.
-        let count = if family == Family::V4 { 10_000 } else { 500 };
-        for cycle in 0..count {
+        for cycle in 0..10_000 {
             let (client, server) = world.established_with(listener);
             world.close(CLIENT, client);
             world.run(ROUND_TRIP);

@@ -110,7 +110,7 @@ mod linux {
         let url = Url::parse(&args.url)?;
         route::refuse_loopback(&url, &args.link)?;
         let target = Target::of(args.output.as_deref())?;
-        let capture = args.capture.create()?;
+        let capture = args.capture.open()?;
         let runtime = stack::runtime()?;
         runtime.block_on(async {
             let mut interrupts = Interrupts::listen()

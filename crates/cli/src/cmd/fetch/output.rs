@@ -4,6 +4,7 @@
 //! window instead of stopping the stack.
 
 use crate::error::{Error, Result, plain};
+use crate::file::{parent, temporary_name};
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -159,16 +160,6 @@ fn write_out(mut sink: Box<dyn Write + Send>, mut pieces: mpsc::Receiver<Bytes>)
         sink.write_all(&piece)?;
     }
     sink.flush()
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A name beside the final one, so that the rename stays inside one file system.
-fn temporary_name(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    parent(path).join(format!(".{name}.linger-{}", std::process::id()))
 }
 
 /// The target cannot be opened: the call is wrong.

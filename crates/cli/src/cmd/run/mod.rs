@@ -105,7 +105,7 @@ mod linux {
             Some(dir) => Site::directory(&absolute(directory(dir)?)?),
             None => Site::Page(PAGE),
         };
-        let capture = args.capture.create()?;
+        let capture = args.capture.open()?;
         namespace::enter()?;
         namespace::name_addresses(&ADDRESSES.map(|prefix| prefix.address))?;
         let runtime = stack::runtime()?;

@@ -1,10 +1,11 @@
 //! `linger sim explore`: an exhaustive search for what must never happen to a connection.
 
 use crate::cmd::print;
-use crate::error::{Error, Result, plain};
+use crate::error::{Error, Result};
+use crate::file::{self, Place};
 use linger_sim::explore::{
-    Counterexample, Kind, LIFETIME, Limits, MSL, Outcome, Plan, Progress, Reached, Script, coverage, ladder,
-    plan, run as run_searches, svg,
+    Counterexample, Kind, LIFETIME, Limits, MSL, MSL_MAX, Outcome, Plan, Progress, Reached, Script, coverage,
+    ladder, plan, run as run_searches, svg,
 };
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -30,8 +31,8 @@ pub(crate) struct Args {
     without_time_wait: bool,
     /// The maximum segment lifetime that the hosts believe in, milliseconds. Default 2500; the truth about the
     /// link is 1500.
-    #[arg(long, value_name = "MS")]
-    msl: Option<u64>,
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    msl: Option<Duration>,
     /// Everything: two losses, two duplicates, a delayed segment, an early timer and a stray SYN in one run;
     /// depth first, since that is more than can be seen.
     #[arg(long)]
@@ -55,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     scripts: Option<PathBuf>,
     /// Replay a script instead.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", exclusive = true)]
     replay: Option<PathBuf>,
 }
 
@@ -64,8 +65,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(path) = &args.replay {
         return replay(path);
     }
+    // Found out before the search, not after it.
+    let drawing = args.svg.as_deref().map(|path| Place::new("the drawing", path)).transpose()?;
+    if let Some(directory) = &args.scripts {
+        file::check_directory("scripts", directory)?;
+    }
     let msl = match args.msl {
-        Some(ms) => Duration::from_millis(ms),
+        Some(msl) => msl,
         None if args.without_time_wait => Duration::ZERO,
         None => MSL,
     };
@@ -87,12 +93,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     });
     tell_end();
     let outcome = outcome.map_err(|_| Error::failed("the search has panicked: a fault of the explorer"))?;
-    if let Some(path) = &args.svg {
-        write(path, &svg(&outcome.edges))?;
-    }
     let text = report(&outcome, scenarios.len(), began.elapsed(), args.scripts.as_deref())?;
     print(&text)?;
+    // What was found is told, whatever becomes of the files.
+    if let Some(place) = drawing {
+        place.write(svg(&outcome.edges).as_bytes())?;
+    }
+    if let Some(directory) = &args.scripts {
+        for found in outcome.found.values() {
+            let place = Place::new("the script", &script_path(directory, found))?;
+            place.write(format!("# {}\n{}", found.violation, Script::from(found)).as_bytes())?;
+        }
+    }
     Ok(if outcome.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A maximum segment lifetime that the hosts take.
+fn milliseconds(text: &str) -> std::result::Result<Duration, String> {
+    let ms = text.parse().map(Duration::from_millis).ok().filter(|ms| *ms <= MSL_MAX);
+    ms.ok_or_else(|| format!("'{text}' is no number of milliseconds up to ten days"))
 }
 
 /// One line on stderr that is written again and again, for people only.
@@ -115,14 +134,17 @@ fn report(outcome: &Outcome, searches: usize, took: Duration, scripts: Option<&P
     for found in outcome.found.values() {
         describe(&mut text, "VIOLATION", found)?;
         if let Some(directory) = scripts {
-            let path = directory.join(file_name(found.violation.kind));
-            write(&path, &format!("# {}\n{}", found.violation, Script::from(found)))?;
-            let _infallible = writeln!(text, "script: {}\n", path.display());
+            let _infallible = writeln!(text, "script: {}\n", script_path(directory, found).display());
         }
     }
-    for found in outcome.exceptions.values() {
-        let _infallible =
-            writeln!(text, "known exception, after {} steps: {}", found.actions.len(), found.violation);
+    for (exception, found) in &outcome.exceptions {
+        let _infallible = writeln!(
+            text,
+            "known exception, after {} steps and {} times in all: {}",
+            found.actions.len(),
+            outcome.excused.get(exception).copied().unwrap_or(0),
+            found.violation
+        );
     }
     for edge in coverage(&outcome.edges) {
         let what = match edge.reached {
@@ -163,6 +185,10 @@ fn describe(text: &mut String, title: &str, found: &Counterexample) -> Result {
     Ok(())
 }
 
+fn script_path(directory: &Path, found: &Counterexample) -> PathBuf {
+    directory.join(file_name(found.violation.kind))
+}
+
 const fn file_name(kind: Kind) -> &'static str {
     match kind {
         Kind::OrderlyCloseFailed => "orderly-close-failed.txt",
@@ -175,24 +201,19 @@ const fn file_name(kind: Kind) -> &'static str {
     }
 }
 
+/// The longest way has a few hundred steps, a short line each.
+const SCRIPT_MAX: u64 = 1 << 20;
+
 fn replay(path: &Path) -> Result<ExitCode> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::usage(format!("cannot read the script '{}': {}; name a file", path.display(), plain(&error)))
-    })?;
+    let cannot = |why: String| {
+        Error::usage(format!("cannot read the script '{}': {why}; name a file", path.display()))
+    };
+    let octets = file::read_at_most(path, SCRIPT_MAX).map_err(cannot)?;
+    let text = String::from_utf8(octets).map_err(|_| cannot("it is not text".to_owned()))?;
     let wrong = |why: String| Error::usage(format!("'{}' cannot be replayed: {why}", path.display()));
     let script: Script = text.parse().map_err(wrong)?;
     let (ladder, violation) = ladder(&script).map_err(wrong)?;
     let verdict = violation.map_or_else(|| "no violation".to_owned(), |violation| violation.to_string());
     print(&format!("{ladder}\n{verdict}\n"))?;
     Ok(if violation.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn write(path: &Path, text: &str) -> Result {
-    std::fs::write(path, text).map_err(|error| {
-        Error::usage(format!(
-            "cannot write '{}': {}; name a place you can write to",
-            path.display(),
-            plain(&error)
-        ))
-    })
 }

@@ -23,12 +23,12 @@ mod tests;
 mod words;
 
 use crate::cmd::print;
-use crate::error::{Error, Result, plain};
+use crate::error::{Error, Result};
+use crate::file::{self, Place};
 use act::{Act, Settings, act};
 use linger_sim::ladder::Style;
 use page::Page;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use words::{Arranged, Language};
@@ -70,12 +70,12 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let page = args.page.as_deref().map_or_else(|| Ok(Page::built_in()), read_page)?;
-    let capture = args.pcap.as_deref().map(create).transpose()?;
+    let capture = args.pcap.as_deref().map(|path| Place::new("the capture", path)).transpose()?;
     let scene = args.scene.scene();
     let settings = Settings { seed: args.seed, time_wait: !args.without_time_wait, timestamps: None };
     let main = act(scene, settings, &page);
-    if let (Some(mut file), Some(path)) = (capture, &args.pcap) {
-        file.write_all(&main.capture).map_err(|error| cannot_write(path, &error))?;
+    if let Some(place) = capture {
+        place.write(&main.capture)?;
     }
     let others = if scene.compare { compared(scene, args.seed, &page) } else { Vec::new() };
     let arranged = Arranged {
@@ -124,29 +124,11 @@ fn style() -> Style {
 const PAGE_MAX: u64 = 16 << 20;
 
 fn read_page(path: &Path) -> Result<Page> {
-    let cannot = |why: String| {
+    let octets = file::read_at_most(path, PAGE_MAX).map_err(|why| {
         Error::usage(format!(
             "cannot read the page '{}': {why}; name a file that can be read",
             path.display()
         ))
-    };
-    let file = File::open(path).map_err(|error| cannot(plain(&error)))?;
-    let mut octets = Vec::new();
-    file.take(PAGE_MAX + 1).read_to_end(&mut octets).map_err(|error| cannot(plain(&error)))?;
-    if octets.len() as u64 > PAGE_MAX {
-        return Err(cannot(format!("it is larger than {} MiB", PAGE_MAX >> 20)));
-    }
+    })?;
     Ok(Page::new(octets))
-}
-
-fn create(path: &Path) -> Result<File> {
-    File::create(path).map_err(|error| cannot_write(path, &error))
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    Error::usage(format!(
-        "cannot write the capture '{}': {}; name a file in a directory you can write to",
-        path.display(),
-        plain(error)
-    ))
 }

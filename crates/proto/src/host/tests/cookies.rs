@@ -189,7 +189,15 @@ fn cookie_answered_while_the_accept_queue_is_full_is_asked_again_when_the_syn_qu
     assert_eq!((again.flags, again.header.seq), (SYN_ACK, answers[2].1.header.seq));
     let options = &again.header.options;
     assert_eq!((options.window_scale.is_some(), options.sack_permitted), (true, true));
+    let mut asked = solo.host.clone();
     solo.arrives(ack(0, 0).ts(501, echo(&again)));
+    assert_eq!(solo.state(), State::Established);
+    // What is on its way echoes the cookie still, and nothing older does.
+    core::mem::swap(&mut solo.host, &mut asked);
+    let first = echo(&answers[2].1);
+    assert!(solo.arrives(text(0, 0, b"x").ts(501, first.wrapping_sub(1))).is_empty());
+    assert_eq!(solo.host.counters().drops.get(DropReason::ForeignEcho), 1);
+    solo.arrives(text(0, 0, b"x").ts(501, first));
     assert_eq!(solo.state(), State::Established);
 }
 

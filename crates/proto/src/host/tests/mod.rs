@@ -10,7 +10,7 @@
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
-//! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `numbers`: ISN, ports, timestamps
+//! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `echoes`: TSecr in them; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
 //! - `timers`: keep-alive, orphans, wheel entries, extreme settings
@@ -28,6 +28,7 @@ mod calls;
 mod carry;
 mod closing;
 mod cookies;
+mod echoes;
 mod headers;
 mod hold;
 mod lifecycle;

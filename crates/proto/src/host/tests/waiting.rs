@@ -103,6 +103,40 @@ fn syn_that_is_not_newer_is_challenged_once_a_second_and_the_answer_to_that_is_i
     assert_eq!(solo.arrives(seg(Flags::SYN, -100, 0)).len(), 1);
 }
 
+/// Segments from anywhere make one tuple answer until it is silent; of the other nothing is to be noticed (CVE-2016-5696).
+// requirement: 5961-10
+#[test]
+fn answers_that_one_time_wait_gives_say_nothing_about_those_of_another() {
+    let mut solo = waiting(plain());
+    let (victim, victim_numbers) = (solo.tuple, (solo.iss, solo.irs));
+    solo.tuple.remote.set_port(40_001);
+    solo.iss = solo.arrives(seg(Flags::SYN, -1, 0)).remove(0).header.seq;
+    solo.arrives(ack(0, 0));
+    solo.id = solo.host.accept(solo.listener).unwrap();
+    solo.shutdown();
+    solo.arrives(seg(FIN_ACK, 0, 1));
+    assert_eq!(solo.state(), State::TimeWait);
+    let mut unseen = solo.host.clone();
+    // What whoever holds the second tuple can make it answer, after the first has been probed and without.
+    let (own, own_numbers) = (solo.tuple, (solo.iss, solo.irs));
+    let answered = |solo: &mut Solo| {
+        (0..1_500)
+            .map(|_| solo.arrives(ack(-10, 1)).len() + solo.arrives(seg(Flags::SYN, -100, 0)).len())
+            .sum::<usize>()
+    };
+    solo.tuple = victim;
+    (solo.iss, solo.irs) = victim_numbers;
+    assert_eq!(answered(&mut solo), 10);
+    solo.tuple = own;
+    (solo.iss, solo.irs) = own_numbers;
+    let probed = answered(&mut solo);
+    core::mem::swap(&mut solo.host, &mut unseen);
+    assert_eq!((probed, answered(&mut solo)), (10, 10));
+    assert_eq!(unseen.counters().drops.get(crate::DropReason::ChallengeLimited), 2 * 1_490);
+    // A FIN that comes again is answered all the same.
+    assert_eq!(solo.arrives(seg(FIN_ACK, 0, 1)).len(), 1);
+}
+
 // requirement: 6191-1
 // requirement: 6191-2
 // requirement: 6191-3

@@ -34,7 +34,7 @@ pub(crate) struct Opening {
     /// A SYN or SYN-ACK is to leave.
     pub(crate) syn_due: bool,
     pub(crate) resend_at: Instant,
-    /// When the first SYN left.
+    /// When the first SYN, or SYN-ACK, left.
     pub(crate) syn_at: Instant,
     /// When the connect fails (R2 of RFC 9293 MUST-23).
     pub(crate) give_up_at: Instant,
@@ -191,10 +191,10 @@ impl Opening {
     }
 
     /// A segment arrived.
-    pub(crate) fn judge(&mut self, seg: &Segment) -> Step {
+    pub(crate) fn judge(&mut self, now: Instant, seg: &Segment) -> Step {
         match self.agreed {
             None => self.in_syn_sent(seg),
-            Some(agreed) => self.in_syn_received(&agreed, seg),
+            Some(agreed) => self.in_syn_received(now, &agreed, seg),
         }
     }
 
@@ -238,7 +238,7 @@ impl Opening {
 
     /// RFC 9293 §3.10.7.4 for SYN-RECEIVED after an active open.
     /// Ledger: RFC 9293 MUST-10, MUST-11.
-    fn in_syn_received(&mut self, agreed: &Agreed, seg: &Segment) -> Step {
+    fn in_syn_received(&mut self, now: Instant, agreed: &Agreed, seg: &Segment) -> Step {
         let rcv_nxt = agreed.irs + 1;
         if let Some(step) = timestamp(agreed, seg) {
             return step;
@@ -271,6 +271,9 @@ impl Opening {
         }
         if !acknowledges_our_syn(self.iss, self.iss + 1, seg.ack) {
             return Step::Refuse(DropReason::UnacceptableAck);
+        }
+        if agreed.echoes_another(self.syn_at, now, seg) {
+            return Step::Drop(DropReason::ForeignEcho);
         }
         let syn_repeated = agreed.syn_repeated || self.retries > 0;
         Step::Establish(Agreed { syn_repeated, ..*agreed })

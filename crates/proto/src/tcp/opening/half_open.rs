@@ -27,6 +27,7 @@ pub(crate) struct HalfOpen {
     pub(crate) scaled: bool,
     pub(crate) retries: u8,
     pub(crate) resend_at: Instant,
+    /// When the first SYN-ACK left, or the SYN came that is held.
     pub(crate) since: Instant,
     /// Answers to suspicious segments may leave again at this time.
     pub(crate) challenge_at: Instant,
@@ -80,7 +81,7 @@ impl HalfOpen {
     /// Ledger: [9293-SA-SYN-RECEIVED-1, 9293-SA-SYN-RECEIVED-2, 9293-SA-SYN-RECEIVED-9,
     /// 9293-SA-SYN-RECEIVED-11, 9293-SA-SYN-RECEIVED-4, 9293-SA-SYN-RECEIVED-5, 9293-SA-SYN-RECEIVED-10,
     /// 9293-SA-SYN-RECEIVED-6, 9293-SA-SYN-RECEIVED-7, 9293-SA-SYN-RECEIVED-8].
-    pub(crate) fn judge(&self, seg: &Segment) -> Step {
+    pub(crate) fn judge(&self, now: Instant, seg: &Segment) -> Step {
         if self.held {
             return self.judge_held(seg);
         }
@@ -122,6 +123,9 @@ impl HalfOpen {
         if self.agreed.ts_recent.is_some() && seg.timestamp().is_none() {
             return Step::Drop(DropReason::TimestampMissing);
         }
+        if self.agreed.echoes_another(self.since, now, seg) {
+            return Step::Drop(DropReason::ForeignEcho);
+        }
         Step::Establish
     }
 
@@ -138,7 +142,9 @@ impl HalfOpen {
         if again { Step::Refresh(DropReason::HeldSyn) } else { Step::Drop(DropReason::HeldSyn) }
     }
 
-    /// The SYN came again: the peer's clock has gone on.
+    /// The SYN came again: the peer's clock has gone on, and by a SYN-ACK that echoes less it would know ours for an answer to
+    /// an earlier SYN with the same number (RFC 7323 §4.3).
+    /// Ledger: [7323-17].
     pub(crate) fn refresh(&mut self, seg: &Segment) {
         if let (Some(recent), Some(ts)) = (&mut self.agreed.ts_recent, seg.timestamp())
             && crate::SeqNum(ts.val).after(crate::SeqNum(*recent))

@@ -1,9 +1,11 @@
 //! What the options of the two SYNs add up to.
 
+use crate::Instant;
 use crate::tcp::config::TcpConfig;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::settings::Settings;
+use crate::tcp::tcb::millis32;
 use crate::wire::tcp::{Options, Timestamp};
 
 /// The MSS of a peer that names none (RFC 9293 MUST-15).
@@ -91,6 +93,21 @@ impl Agreed {
             sack: config.sack && seg.options.sack_permitted,
             syn_repeated: false,
         }
+    }
+
+    /// Whether an ACK in SYN-RECEIVED answers something else than the SYNs we have sent since `first`: its TSecr is
+    /// older than the first of them, or ahead of our clock. It proves nothing, whatever it acknowledges: an earlier
+    /// handshake may have had the same numbers. Between the two everything is good, because repetitions and challenge
+    /// ACKs carry later TSvals. Linux, since 6.15: TSEcrRejected. No echo at all is let pass, as there.
+    ///
+    /// Deviation, RFC 9293 §3.10.7.4 [9293-SA-SYN-RECEIVED-5]: the number of an acceptable ACK is not enough.
+    #[inline]
+    pub(crate) fn echoes_another(&self, first: Instant, now: Instant, seg: &Segment) -> bool {
+        let Some(ts) = seg.timestamp().filter(|ts| self.ts_recent.is_some() && ts.ecr != 0) else {
+            return false;
+        };
+        let val = |at| SeqNum(millis32(at).wrapping_add(self.ts_offset));
+        SeqNum(ts.ecr).before(val(first)) || SeqNum(ts.ecr).after(val(now))
     }
 
     /// The options of our SYN-ACK: only what the peer's SYN offered too (RFC 7323 §2.2, §3.2; RFC 2018 §2).

@@ -16,7 +16,8 @@ pub(crate) struct Flags {
 /// What TIME-WAIT does about a segment. The caller does it, and limits the rate of what it sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// Send an ACK of RCV.NXT if the host's rate limit allows; TIME-WAIT goes on unchanged.
+    /// Send an ACK of RCV.NXT if the record's limit allows ([`TimeWaitTable::may_answer`](super::TimeWaitTable::may_answer));
+    /// TIME-WAIT goes on unchanged.
     Ack,
     /// The peer's FIN again, so our last ACK was lost: acknowledge it and start 2*MSL again.
     AckAndRestart,
@@ -24,7 +25,7 @@ pub(crate) enum Verdict {
     Ignore(DropReason),
     /// A SYN that proves to be new: hand it to the listener, with an ISS above our SND.NXT, and cover the record.
     Admit,
-    /// A SYN that may be old: challenge ACK, at most one a second for this tuple
+    /// A SYN that may be old: challenge ACK, at most one in each second
     /// ([`TimeWaitTable::may_answer_refused`](super::TimeWaitTable::may_answer_refused)).
     RefuseSyn,
     /// The connection ended by an RST of ours, and the peer does not know it yet: RST again, as from CLOSED.

@@ -67,6 +67,8 @@ fn record_gives_back_what_it_was_made_of() {
     assert_eq!((record.interface(), record.owner()), (InterfaceId(200), OwnerId(7)));
     assert_eq!((record.ts_recent(), record.queue(), record.is_covered()), (Some(99), 5, false));
     assert_eq!(self::record(None).ts_recent(), None);
+    let owned = |owner| TimeWait::new(&Fields { owner: OwnerId(owner), ..fields(None) }, 5, 0, 0).owner();
+    assert_eq!((owned(262_143), owned(262_144)), (OwnerId(262_143), OwnerId(0)), "one too many is none");
 }
 
 // ---- the table
@@ -192,19 +194,128 @@ fn ts_recent_only_moves_forward() {
     assert_eq!(table.get(without).unwrap().ts_recent(), None);
 }
 
+// ---- how often a record answers
+
+/// A record whose 2*MSL have begun at zero, for this MSL.
+fn lasting(msl: Duration) -> (TimeWaitTable<Ipv4Addr>, u32) {
+    let mut table = TimeWaitTable::new();
+    let lifetime = table.lifetime(msl).unwrap();
+    let index = table.insert(ms(0), fields(None), lifetime).unwrap();
+    (table, index)
+}
+
+/// How many segments that are not the FIN are answered now, if any number of them comes.
+fn burst(table: &mut TimeWaitTable<Ipv4Addr>, index: u32, now: u64) -> usize {
+    (0..1_000).filter(|_| table.may_answer(index, ms(now))).count()
+}
+
+// requirement: 5961-5
 #[test]
-fn refused_syn_is_answered_once_a_second_for_each_tuple() {
+fn refused_syn_is_answered_once_in_each_second_for_each_tuple() {
     let (mut table, lifetime) = table();
     let one = table.insert(ms(0), fields(None), lifetime).unwrap();
     let other = table.insert(ms(0), fields(None), lifetime).unwrap();
     assert!(table.may_answer_refused(one, ms(100)));
     assert!(table.may_answer_refused(other, ms(150)));
-    assert!(!table.may_answer_refused(one, ms(1_099)));
-    assert!(table.may_answer_refused(one, ms(1_100)));
+    assert!(!table.may_answer_refused(one, ms(999)));
+    assert!(table.may_answer_refused(one, ms(1_000)));
+    assert!(!table.may_answer_refused(one, ms(1_999)));
+    assert!(table.may_answer(one, ms(1_999)), "ten other segments may be answered besides");
+    assert!(!table.may_answer_refused(one, ms(2_000)), "but then the SYN waits until they are forgotten");
+    assert!(table.may_answer_refused(one, ms(3_000)));
     table.remove(one);
     let again = table.insert(ms(1_200), fields(None), lifetime).unwrap();
     assert_eq!(again, one);
-    assert!(table.may_answer_refused(again, ms(1_200)), "another connection, another tuple");
+    assert!(table.may_answer_refused(again, ms(1_200)), "another connection, another account");
+}
+
+#[test]
+fn other_segments_are_answered_ten_in_a_row_and_once_a_second() {
+    let (mut table, index) = lasting(MSL);
+    assert_eq!((table.others_left(index, ms(0)), burst(&mut table, index, 0)), (10, 10));
+    assert_eq!((table.others_left(index, ms(999)), burst(&mut table, index, 999)), (0, 0));
+    assert_eq!((table.others_left(index, ms(3_000)), burst(&mut table, index, 3_000)), (3, 3));
+    assert_eq!(burst(&mut table, index, 3_500), 0);
+    assert_eq!(
+        (table.others_left(index, ms(50_000)), burst(&mut table, index, 50_000)),
+        (10, 10),
+        "never more"
+    );
+}
+
+#[test]
+fn answers_to_other_segments_and_to_the_fin_have_accounts_of_their_own() {
+    let (mut table, index) = lasting(MSL);
+    assert_eq!(burst(&mut table, index, 100), 10);
+    assert_eq!(table.fins_left(index, ms(100)), 10);
+    assert!((0..10).all(|_| table.restart(index, ms(100))));
+    assert!(!table.restart(index, ms(100)));
+    assert_eq!(burst(&mut table, index, 100), 0, "starting 2*MSL again gives nothing back");
+    let (mut table, index) = lasting(MSL);
+    assert!((0..10).all(|_| table.restart(index, ms(100))));
+    assert_eq!((table.fins_left(index, ms(100)), burst(&mut table, index, 100)), (0, 10));
+}
+
+#[test]
+fn account_of_other_answers_goes_on_when_2_msl_start_again() {
+    let (mut table, index) = lasting(MSL);
+    assert_eq!(burst(&mut table, index, 20_000), 10);
+    assert!(table.restart(index, ms(20_100)));
+    assert_eq!(burst(&mut table, index, 20_100), 0);
+    assert_eq!(burst(&mut table, index, 24_100), 4);
+}
+
+// requirement: 5961-10
+#[test]
+fn answers_of_one_tuple_say_nothing_about_those_of_another() {
+    let (mut table, lifetime) = table();
+    let all: Vec<u32> = (0..100).map(|_| table.insert(ms(0), fields(None), lifetime).unwrap()).collect();
+    for &index in &all[1..] {
+        assert_eq!(burst(&mut table, index, 10), 10);
+        assert!(!table.may_answer_refused(index, ms(10)));
+    }
+    assert_eq!((table.others_left(all[0], ms(10)), table.fins_left(all[0], ms(10))), (10, 10));
+    assert!(table.may_answer_refused(all[0], ms(10)));
+}
+
+proptest! {
+    /// Whatever the lifetime, the account neither overflows nor lets through more than a bucket of ten would.
+    #[test]
+    fn other_answers_are_those_of_a_bucket_of_ten(
+        msl in prop::sample::select(&[1u64, 2_500, 30_000, 120_000, 10 * 24 * 3600 * 1000][..]),
+        steps in prop::collection::vec((0u8..3, 0u64..300), 1..200),
+    ) {
+        let (mut table, index) = lasting(Duration::from_millis(msl));
+        let interval = (2 * msl / 64 + 1).max(1_000);
+        let (mut now, mut started, mut left, mut counted) = (0, 0, 10, 0);
+        for (kind, thousandths) in steps {
+            // Whole intervals since 2*MSL began, as far as they are not yet counted.
+            let earned = |now: u64, started: u64| (now - started) / interval;
+            match kind {
+                0 => now += thousandths * 2 * msl / 1_000,
+                1 => {
+                    left = (left + earned(now, started) - counted).min(10);
+                    counted = earned(now, started);
+                    let answered = table.may_answer(index, ms(now));
+                    prop_assert_eq!(answered, left > 0);
+                    left -= u64::from(answered);
+                }
+                _ => {
+                    left = (left + earned(now, started) - counted).min(10);
+                    counted = earned(now, started);
+                    if table.restart(index, ms(now)) {
+                        (started, counted) = (now, 0);
+                    }
+                }
+            }
+            if now - started >= 2 * msl {
+                break;
+            }
+            let shown = (left + earned(now, started) - counted).min(10);
+            prop_assert_eq!(u64::from(table.others_left(index, ms(now))), shown);
+            prop_assert_eq!(table.get(index).unwrap().owner(), OwnerId(7));
+        }
+    }
 }
 
 proptest! {

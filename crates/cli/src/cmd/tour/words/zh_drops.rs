@@ -45,6 +45,7 @@ pub(super) const fn drop_text(reason: DropReason) -> &'static str {
         DropReason::OutOfWindow => "在接收窗口之外",
         DropReason::Paws => "时间戳太旧（PAWS）",
         DropReason::TimestampMissing => "缺少时间戳",
+        DropReason::ForeignEcho => "回显的时间戳属于另一次握手",
         DropReason::RstOutOfWindow => "RST 在窗口之外",
         DropReason::RstChallenged => "RST 不精确，予以质询",
         DropReason::SynChallenged => "已同步的连接上收到 SYN，予以质询",
