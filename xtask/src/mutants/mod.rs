@@ -74,14 +74,10 @@ pub(crate) fn run(workspace: &Workspace, wish: &Wish) -> Result<(), String> {
         let missing = functions.iter().filter(|function| !record.knows(&path, function)).cloned();
         work.add(&path, text, missing.collect(), functions);
     }
+    // Whoever stops it finds the files that were done still done.
+    work.finish(&mut record);
     let done = if work.count() == 0 { Ok(true) } else { work.go(workspace, &mut record, ends_at) };
-    for (path, file) in &work.files {
-        record.order(path, &file.all);
-        let explained = record.survivors().all(|(of, _, reason)| of != path || reason.is_some());
-        if explained && file.all.iter().all(|function| record.knows(path, function)) {
-            record.finish(path, source::sum(crate::tidy::code_of(&file.text)));
-        }
-    }
+    work.finish(&mut record);
     write(&workspace.root, &record)?;
     if !done? {
         println!("the time is over: start it again to go on");
@@ -121,6 +117,17 @@ impl Work {
 
     fn count(&self) -> u32 {
         self.last
+    }
+
+    /// A file is done when all its functions are known and every survivor has its reason.
+    fn finish(&self, record: &mut Record) {
+        for (path, file) in &self.files {
+            record.order(path, &file.all);
+            let explained = record.survivors().all(|(of, _, reason)| of != path || reason.is_some());
+            if explained && file.all.iter().all(|function| record.knows(path, function)) {
+                record.finish(path, source::sum(crate::tidy::code_of(&file.text)));
+            }
+        }
     }
 
     /// Tries everything; false when the time was over before.
