@@ -2,6 +2,8 @@
 
 use super::solo::*;
 use super::*;
+use crate::host::demux::Found;
+use crate::host::key::Key;
 use crate::{CloseReason, DropReason, TcpConfig};
 
 /// The records of each family are in a table of their own.
@@ -76,7 +78,7 @@ fn rst_is_ignored_unless_the_settings_follow_rfc_9293() {
         assert_eq!(solo.arrives(seg(Flags::RST, 2, 0))[0].brief(), (Flags::ACK, 1, 1, 0));
         assert_eq!(solo.state(), State::TimeWait);
         solo.arrives(seg(Flags::RST, 1, 0));
-        assert_eq!(solo.state(), State::Listen);
+        assert_eq!((solo.state(), solo.host.counters().resets_received), (State::Listen, 1));
     }
 }
 
@@ -227,6 +229,10 @@ fn record_that_runs_out_underneath_leaves_the_half_open_connection_alone() {
         let iss = solo.arrives(seg(Flags::SYN, 1, 0))[0].seq;
         solo.wait_ms(2_000);
         assert_eq!((solo.state(), time_waits(&solo), solo.host.covered.len()), (State::SynReceived, 0, 0));
+        let Some(Found::HalfOpen(index)) = solo.host.find(&Key::from_tuple(&solo.tuple)) else {
+            panic!("nothing half open");
+        };
+        assert!(!solo.host.half_open.get(index).unwrap().covers_time_wait, "it looks for no record any more");
         solo.arrives(ack(2, iss + 1));
         assert_eq!(solo.state(), State::Established);
         assert_eq!(solo.host.counters().reopened, 0);
@@ -310,6 +316,41 @@ fn time_wait_echoes_the_newest_timestamp() {
         assert_eq!(sent[0].header.options.timestamp.unwrap().ecr, 900);
         // A SYN between the two FINs is not newer than the last.
         assert_eq!(solo.arrives(seg(Flags::SYN, -5, 0).ts(500, 0))[0].flags, Flags::ACK);
+    }
+}
+
+// requirement: 7323-25
+#[test]
+fn time_wait_tells_its_own_clock_whatever_the_peer_echoes() {
+    for ipv6 in FAMILIES {
+        let mut solo = waiting_with_timestamps(ipv6);
+        let ours = solo.arrives(text(-5, 1, b"old").ts(200, 0))[0].header.options.timestamp.unwrap();
+        for echoed in [ours.val.wrapping_add(5_000), ours.val.wrapping_sub(5_000)] {
+            let sent = solo.arrives(seg(FIN_ACK, 0, 1).ts(200, echoed));
+            assert_eq!(sent[0].header.options.timestamp, Some(ours));
+        }
+    }
+}
+
+#[test]
+fn bound_on_records_counts_those_of_both_families_and_the_one_that_ends_first_goes() {
+    for first in FAMILIES {
+        let config = HostConfig { tcp: plain(), time_wait_max: 2, ..HostConfig::default() };
+        let mut solo = Solo::listening_as(config, InterfaceConfig::default());
+        let mut tuples = Vec::new();
+        let listeners = [solo.listener, solo.host.listen(any(true), ListenConfig::default()).unwrap()];
+        for (ipv6, port) in [(first, 1), (!first, 2), (!first, 3)] {
+            solo.listener = listeners[usize::from(ipv6)];
+            solo.tuple = FourTuple {
+                local: SocketAddr::new(address(0, ipv6), 80),
+                remote: SocketAddr::new(address(1, ipv6), port),
+            };
+            solo = solo.accepted_with(seg(Flags::SYN, -1, 0)).brought_to(State::TimeWait).0;
+            tuples.push(solo.tuple);
+        }
+        let states: Vec<State> = tuples.iter().map(|tuple| solo.host.state_of(tuple)).collect();
+        assert_eq!(states, [State::Listen, State::TimeWait, State::TimeWait]);
+        assert_eq!(solo.host.counters().time_wait_evicted, 1);
     }
 }
 
