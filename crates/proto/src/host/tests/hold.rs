@@ -349,6 +349,10 @@ fn time_wait_that_runs_out_under_an_admitted_syn_leaves_it_alone() {
     solo.id = solo.host.admit(solo.now, id).unwrap();
     solo.wait(Duration::from_secs(50));
     assert_eq!((solo.host.covered.len(), solo.state()), (0, State::SynReceived));
+    let Phase::Opening(opening) = &solo.host.connections.get(solo.id.index).unwrap().phase else {
+        panic!("not opening");
+    };
+    assert!(!opening.covers_time_wait, "it looks for no record any more");
     solo.abort();
     assert_eq!(solo.state(), State::Listen);
 }

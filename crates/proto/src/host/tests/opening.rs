@@ -200,6 +200,18 @@ fn syn_ack_establishes_and_its_text_and_fin_are_taken() {
     assert_eq!(solo.read(), (b"banner".to_vec(), true));
 }
 
+// requirement: 9293-SA-SYN-SENT-8
+#[test]
+fn fin_and_urgent_pointer_without_text_at_the_end_of_the_handshake_are_taken() {
+    let (mut solo, _) = Solo::connecting(plain());
+    let sent = solo.arrives(seg(SYN_ACK.with(Flags::FIN), -1, 0));
+    assert_eq!((sent[0].brief(), solo.state()), ((Flags::ACK, 0, 1, 0), State::CloseWait));
+    assert_eq!(solo.read(), (Vec::new(), true));
+    let mut solo = both_open(plain());
+    solo.arrives(Sends { urgent: 5, ..seg(Flags::ACK.with(Flags::URG), 0, 0) });
+    assert_eq!((solo.state(), solo.host.info(solo.id).unwrap().urgent), (State::Established, 5));
+}
+
 // requirement: 9293-SA-SYN-SENT-2
 // requirement: 9293-SA-SYN-SENT-5
 // requirement: 9293-SA-SYN-SENT-10
