@@ -212,6 +212,14 @@ fn fin_and_urgent_pointer_without_text_at_the_end_of_the_handshake_are_taken() {
     assert_eq!((solo.state(), solo.host.info(solo.id).unwrap().urgent), (State::Established, 5));
 }
 
+// requirement: 9293-MUST-62
+#[test]
+fn urgent_pointer_of_a_syn_ack_counts_from_its_syn() {
+    let (mut solo, _) = Solo::connecting(plain());
+    solo.arrives(Sends { urgent: 5, ..seg(SYN_ACK.with(Flags::URG), -1, 0) });
+    assert_eq!((solo.state(), solo.host.info(solo.id).unwrap().urgent), (State::Established, 4));
+}
+
 // requirement: 9293-SA-SYN-SENT-2
 // requirement: 9293-SA-SYN-SENT-5
 // requirement: 9293-SA-SYN-SENT-10
