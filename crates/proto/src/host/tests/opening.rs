@@ -2,6 +2,7 @@
 
 use super::solo::*;
 use super::*;
+use crate::tcp::connection::Phase;
 use crate::{CloseReason, ConnectError, DropReason, TcpConfig, WriteError};
 
 /// A listening host in SYN-RECEIVED.
@@ -517,6 +518,38 @@ fn syn_ack_lost_in_a_simultaneous_open_counts_as_a_lost_syn() {
     assert_eq!(solo.wait_ms(1_000).len(), 1);
     solo.arrives(ack(0, 0));
     assert_eq!(solo.host.info(solo.id).unwrap().rto, Duration::from_secs(3));
+}
+
+// requirement: 6298-16
+#[test]
+fn crossing_syns_of_which_none_was_repeated_begin_with_the_whole_initial_window() {
+    let mut solo = both_open(plain());
+    solo.arrives(ack(0, 0));
+    let info = solo.host.info(solo.id).unwrap();
+    assert_eq!((info.state, info.rto, info.cwnd), (State::Established, Duration::from_secs(1), 10_000));
+}
+
+#[test]
+fn active_open_knows_whether_its_syn_was_repeated_and_how_long_the_next_wait_is() {
+    let (mut solo, _) = Solo::connecting(plain());
+    for (repeated, wait) in [(false, 2), (true, 4), (true, 8), (true, 16)] {
+        let Phase::Opening(opening) = &solo.host.connection(solo.id).unwrap().phase else { panic!() };
+        let known = (opening.has_repeated(), opening.next_wait().as_secs());
+        assert_eq!(known, (repeated, wait));
+        assert_eq!(solo.wait_for_more().len(), 1);
+    }
+}
+
+// requirement: 7323-2
+#[test]
+fn window_of_a_syn_is_the_receive_buffer_or_the_field_full_and_never_scaled() {
+    for (recv_buffer, wnd) in [(5_000, 5_000), (65_535, 65_535), (1 << 20, 65_535)] {
+        let tcp = TcpConfig { recv_buffer, ..TcpConfig::default() };
+        let (mut solo, syn) = Solo::connecting(tcp);
+        let answer = solo.arrives(seg(Flags::SYN, -1, 0).mss(1000));
+        assert_eq!((syn.flags, syn.header.wnd), (Flags::SYN, wnd));
+        assert_eq!((answer[0].flags, answer[0].header.wnd), (SYN_ACK, wnd));
+    }
 }
 
 fn low(_: &FourTuple) -> SeqNum {
