@@ -136,7 +136,6 @@ fn timestamp_counts_for_exactly_24_days() {
     assert_eq!((info(&solo).recv_queue, drops(&solo, DropReason::Paws)), (3, 1));
 }
 
-// requirement: 9293-MUST-36
 #[test]
 fn fin_behind_text_that_meets_a_closed_window_is_thrown_away_with_it() {
     let mut solo = closed_window();
@@ -182,6 +181,7 @@ fn early_text_stays_until_the_hole_is_filled_although_nothing_can_be_read() {
     assert_eq!(solo.read(), (Vec::new(), false));
 }
 
+// requirement: 9293-SA-ESTABLISHED-13
 #[test]
 fn older_segment_that_fills_a_hole_does_not_take_the_window_back() {
     let mut solo = Solo::new(plain());
