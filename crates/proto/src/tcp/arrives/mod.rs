@@ -130,3 +130,25 @@ fn challenge_cost(private: u32, count: u32) -> u32 {
 pub(crate) fn may_be_retransmission(seg: &Segment) -> bool {
     !seg.has(Flags::SYN) && (!seg.text.is_empty() || seg.has(Flags::FIN))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CHALLENGE_INTERVAL_MS, challenge_cost};
+
+    // requirement: 5961-10
+    #[test]
+    fn answer_costs_half_to_one_and_a_half_of_the_interval_and_the_interval_on_average() {
+        let costs = || (0..1000).flat_map(|private| (1..=100).map(move |n| challenge_cost(private << 20, n)));
+        let half = CHALLENGE_INTERVAL_MS / 2;
+        assert_eq!((costs().min(), costs().max()), (Some(half), Some(3 * half)));
+        assert!((495..=505).contains(&(costs().sum::<u32>() / 100_000)));
+    }
+
+    /// Another mixture might be as good, but none is made unnoticed: it is what keeps the costs secret.
+    #[test]
+    fn cost_of_each_answer_is_a_mixture_of_the_private_number_and_its_place() {
+        let costs = [(0, 1), (0, 2), (0x1234_5678, 1), (0x1234_5678, 2), (u32::MAX, 1), (u32::MAX, 7)]
+            .map(|(private, count)| challenge_cost(private, count));
+        assert_eq!(costs, [528, 666, 639, 410, 250, 559]);
+    }
+}
