@@ -94,7 +94,8 @@ fn unacceptable_ack_in_syn_sent_is_reset_at_its_ack_and_the_syn_is_sent_again_in
 #[test]
 fn urgent_bit_on_a_syn_ack_is_handled_once_established() {
     syn_sent(|scene| {
-        let reaction = scene.hear(say(SYN_ACK.with(URG)).urgent(3).text(b"now"));
+        // The pointer counts from SEG.SEQ, which is the SYN's.
+        let reaction = scene.hear(say(SYN_ACK.with(URG)).urgent(4).text(b"now"));
         reaction.acks(4).leads_to(Established).wakes_the_reader();
         assert_eq!(scene.urgent(), 3);
         assert_eq!(scene.read().0, b"now");
