@@ -21,9 +21,11 @@ const FINS_MASK: u32 = 0xf << FINS_SHIFT;
 const OTHERS_SHIFT: u32 = 18;
 const OTHERS_MASK: u32 = 0x7f << OTHERS_SHIFT;
 
-/// Milliseconds since 2*MSL last began, which is one lifetime before its end.
+/// Milliseconds since 2*MSL last began, which is one lifetime before its end: zero in the millisecond of entry, since the end
+/// is rounded up.
 fn waited_ms<A>(record: &TimeWait<A>, lifetime_ms: u32, now: Instant) -> u32 {
-    wrapping_ms(now.as_millis()).wrapping_sub(record.expires_ms.wrapping_sub(lifetime_ms))
+    let left = record.expires_ms.wrapping_sub(wrapping_ms(now.as_millis()));
+    lifetime_ms.saturating_sub(left)
 }
 
 /// Repetitions of the FIN that may be answered now.

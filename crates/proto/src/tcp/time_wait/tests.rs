@@ -255,6 +255,16 @@ fn burst(table: &mut TimeWaitTable<Ipv4Addr>, index: u32, now: u64) -> usize {
     (0..1_000).filter(|_| table.may_answer(index, ms(now))).count()
 }
 
+/// An entry is rounded up to the millisecond in which it expires.
+#[test]
+fn answer_in_the_millisecond_of_entry_costs_what_any_other_costs() {
+    let (mut table, lifetime) = table();
+    let entry = ms(1_000) + Duration::from_micros(400);
+    let index = table.insert(entry, fields(None), lifetime).unwrap();
+    assert!(table.may_answer(index, entry));
+    assert_eq!((0..1_000).filter(|_| table.may_answer(index, ms(1_001))).count(), 9);
+}
+
 // requirement: 5961-5
 #[test]
 fn refused_syn_is_answered_once_in_each_second_for_each_tuple() {
