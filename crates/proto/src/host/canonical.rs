@@ -7,6 +7,7 @@
 //! not written at all: how many SYNs each source has open, and cookies.
 
 use super::Host;
+use crate::tcp::arrives;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::opening::active::Opening;
 use crate::tcp::opening::half_open::HalfOpen;
@@ -206,10 +207,9 @@ fn write_tcb(tcb: &Tcb, to: &mut Writer<'_, impl Hasher>) {
     to.put(tcb.rare().is_some());
     if let Some(rare) = tcb.rare() {
         to.put((rare.recovery, rare.rcv_up.max(tcb.rcv.nxt), rare.snd_up, rare.early_fin));
-        let overdrawn = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(millis32(to.now)));
+        let overdrawn = arrives::challenges_overdrawn_ms(rare.challenge_at_ms, millis32(to.now));
         // What an answer costs depends on how many have left. While the next one may leave for certain, the limit is far.
-        let far = !(CHALLENGES_ENOUGH_MS..=u32::MAX / 2).contains(&overdrawn);
-        to.put(if far { 0 } else { overdrawn });
+        to.put(if overdrawn < CHALLENGES_ENOUGH_MS { 0 } else { overdrawn });
         if !constant && let Some(loss_at) = rare.loss_at {
             to.since(loss_at);
         }

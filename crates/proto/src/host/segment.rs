@@ -240,6 +240,7 @@ impl Host {
         if syn {
             seg.flags.0 &= !Flags::SYN.0;
             seg.seq += 1;
+            seg.urgent = seg.urgent.saturating_sub(1);
         } else {
             tcb.snd.wnd = u32::from(seg.wnd) << tcb.snd_shift;
             tcb.snd.max_wnd = seg.wnd;

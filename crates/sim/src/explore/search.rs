@@ -118,6 +118,10 @@ pub fn explore(
         }
         let world = path.world(&nodes, next);
         world.actions(&mut actions);
+        if !limits.deep {
+            // Of two ways of one length the one of a single incarnation is easier to read.
+            actions.sort_by_key(|action| matches!(action, Action::Connect | Action::TickAndConnect));
+        }
         if actions.is_empty() {
             let end = world.judge_end();
             record(&mut outcome, end, scenario, &nodes, next, None);

@@ -23,7 +23,7 @@ Exit status: 0 when nothing was found that must not happen, 1 when something was
 Examples:
   linger sim explore                          up to one fault in each run: a few minutes
   linger sim explore --without-time-wait      finds both failures that TIME-WAIT prevents: seconds
-  linger sim explore --full --states 150000   everything at once, ten million states: an hour or more
+  linger sim explore --full --states 150000   everything at once, ten million states: a quarter of an hour
   linger sim explore --without-time-wait --scripts . && linger sim explore --replay text-of-another-incarnation.txt")]
 pub(crate) struct Args {
     /// Leave out TIME-WAIT: a maximum segment lifetime of zero.

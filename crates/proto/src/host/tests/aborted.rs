@@ -39,15 +39,17 @@ fn abort_leaves_nothing_by_default_and_a_record_under_the_strict_settings() {
 
 #[test]
 fn peer_that_missed_the_rst_of_an_abort_gets_it_again_at_its_ack() {
-    let mut solo = Solo::new(guarding());
-    solo.abort();
-    for sends in [text(0, 0, b"more"), seg(FIN_ACK, 0, 0), ack(0, 0)] {
-        let sent = solo.arrives(sends);
-        assert_eq!(sent.iter().map(|sent| (sent.flags, sent.seq)).collect::<Vec<_>>(), [(Flags::RST, 0)]);
+    for ipv6 in [false, true] {
+        let mut solo = Solo::new_over(guarding(), ipv6);
+        solo.abort();
+        for sends in [text(0, 0, b"more"), seg(FIN_ACK, 0, 0), ack(0, 0)] {
+            let sent = solo.arrives(sends);
+            assert_eq!(sent.iter().map(|sent| (sent.flags, sent.seq)).collect::<Vec<_>>(), [(Flags::RST, 0)]);
+        }
+        assert_eq!(solo.host.counters().drops.get(DropReason::NoConnection), 3);
+        assert!(solo.arrives(seg(Flags::RST, 0, 0)).is_empty());
+        assert_eq!(solo.state(), State::TimeWait, "an RST does not end the guard (RFC 1337)");
     }
-    assert_eq!(solo.host.counters().drops.get(DropReason::NoConnection), 3);
-    assert!(solo.arrives(seg(Flags::RST, 0, 0)).is_empty());
-    assert_eq!(solo.state(), State::TimeWait, "an RST does not end the guard (RFC 1337)");
 }
 
 #[test]

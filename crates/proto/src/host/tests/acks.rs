@@ -413,3 +413,41 @@ fn echo_on_an_ack_of_nothing_new_is_no_round_trip() {
     let after = solo.host.info(solo.id).unwrap();
     assert_eq!((after.srtt, after.rttvar), (before.srtt, before.rttvar));
 }
+
+/// A host in which 10,000 octets wait for an ACK; both sides permit SACK if `sack` says so.
+fn in_flight(sack: bool) -> Solo {
+    let mut syn = seg(Flags::SYN, -1, 0).mss(1000);
+    syn.options.sack_permitted = sack;
+    let mut solo = Solo::listening(TcpConfig { sack, ..plain() }).accepted_with(syn);
+    assert_eq!(solo.write(&[0; 10_000]).len(), 10);
+    solo
+}
+
+// requirement: 5681-18
+#[test]
+fn ack_with_another_window_is_a_duplicate_only_when_an_agreed_sack_block_says_that_text_arrived() {
+    for (agreed, block, lost) in [(true, true, 1), (true, false, 0), (false, true, 0), (false, false, 0)] {
+        let mut solo = in_flight(agreed);
+        for n in 0..4 {
+            let mut again = ack(0, 0).wnd(50_000 + n);
+            if block {
+                let left = solo.iss + 1 + 1000;
+                again.options.sack.push((left, left + 1000 * (u32::from(n) + 1)));
+            }
+            solo.arrives(again);
+        }
+        assert_eq!(solo.host.counters().retransmits, lost, "{agreed} {block}");
+    }
+}
+
+// requirement: 5681-18
+#[test]
+fn acks_that_repeat_a_closed_window_are_no_duplicates() {
+    let mut solo = in_flight(false);
+    let cwnd = |solo: &Solo| solo.host.info(solo.id).unwrap().cwnd;
+    let before = cwnd(&solo);
+    for _ in 0..5 {
+        solo.arrives(ack(0, 0).wnd(0));
+    }
+    assert_eq!((cwnd(&solo), solo.host.counters().retransmits), (before, 0));
+}

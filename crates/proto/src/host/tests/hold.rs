@@ -179,6 +179,17 @@ fn other_segments_do_not_disturb_a_held_syn() {
     assert!(solo.host.is_held(id));
 }
 
+// requirement: 7323-17
+#[test]
+fn only_the_same_syn_again_refreshes_the_timestamp_of_a_held_one() {
+    let (mut solo, id) = held(TcpConfig::default());
+    for other in [seg(Flags::SYN, 5_000, 0), seg(Flags::FIN, -1, 0), seg(Flags::default(), -1, 0)] {
+        assert!(solo.arrives(other.ts(700, 0)).is_empty());
+    }
+    assert_eq!(solo.host.counters().drops.get(DropReason::HeldSyn), 3);
+    assert_eq!(admit(&mut solo, id).header.options.timestamp.unwrap().ecr, 500);
+}
+
 #[test]
 fn rst_after_admission_ends_the_attempt_and_says_so() {
     let (mut solo, id) = held(plain());
@@ -349,6 +360,10 @@ fn time_wait_that_runs_out_under_an_admitted_syn_leaves_it_alone() {
     solo.id = solo.host.admit(solo.now, id).unwrap();
     solo.wait(Duration::from_secs(50));
     assert_eq!((solo.host.covered.len(), solo.state()), (0, State::SynReceived));
+    let Phase::Opening(opening) = &solo.host.connections.get(solo.id.index).unwrap().phase else {
+        panic!("not opening");
+    };
+    assert!(!opening.covers_time_wait, "it looks for no record any more");
     solo.abort();
     assert_eq!(solo.state(), State::Listen);
 }

@@ -13,6 +13,7 @@
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `echoes`: TSecr in them; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
 //! - `resets`: RST and SYN in every state
+//! - `steps`: the steps of `tcp/arrives` at their edges
 //! - `timers`: keep-alive, orphans, wheel entries, extreme settings
 //! - `trouble`: soft errors, R1, urgent text
 //! - `waiting`: TIME-WAIT and the covered record
@@ -41,6 +42,7 @@ mod random;
 mod resets;
 mod shards;
 mod solo;
+mod steps;
 mod timers;
 mod trouble;
 mod waiting;

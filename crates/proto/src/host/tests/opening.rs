@@ -2,6 +2,7 @@
 
 use super::solo::*;
 use super::*;
+use crate::tcp::connection::Phase;
 use crate::{CloseReason, ConnectError, DropReason, TcpConfig, WriteError};
 
 /// A listening host in SYN-RECEIVED.
@@ -198,6 +199,26 @@ fn syn_ack_establishes_and_its_text_and_fin_are_taken() {
     assert_eq!(solo.events, [Event::Connected(solo.id), Event::Readable(solo.id)]);
     assert_eq!(solo.state(), State::CloseWait);
     assert_eq!(solo.read(), (b"banner".to_vec(), true));
+}
+
+// requirement: 9293-SA-SYN-SENT-8
+#[test]
+fn fin_and_urgent_pointer_without_text_at_the_end_of_the_handshake_are_taken() {
+    let (mut solo, _) = Solo::connecting(plain());
+    let sent = solo.arrives(seg(SYN_ACK.with(Flags::FIN), -1, 0));
+    assert_eq!((sent[0].brief(), solo.state()), ((Flags::ACK, 0, 1, 0), State::CloseWait));
+    assert_eq!(solo.read(), (Vec::new(), true));
+    let mut solo = both_open(plain());
+    solo.arrives(Sends { urgent: 5, ..seg(Flags::ACK.with(Flags::URG), 0, 0) });
+    assert_eq!((solo.state(), solo.host.info(solo.id).unwrap().urgent), (State::Established, 5));
+}
+
+// requirement: 9293-MUST-62
+#[test]
+fn urgent_pointer_of_a_syn_ack_counts_from_its_syn() {
+    let (mut solo, _) = Solo::connecting(plain());
+    solo.arrives(Sends { urgent: 5, ..seg(SYN_ACK.with(Flags::URG), -1, 0) });
+    assert_eq!((solo.state(), solo.host.info(solo.id).unwrap().urgent), (State::Established, 4));
 }
 
 // requirement: 9293-SA-SYN-SENT-2
@@ -497,6 +518,38 @@ fn syn_ack_lost_in_a_simultaneous_open_counts_as_a_lost_syn() {
     assert_eq!(solo.wait_ms(1_000).len(), 1);
     solo.arrives(ack(0, 0));
     assert_eq!(solo.host.info(solo.id).unwrap().rto, Duration::from_secs(3));
+}
+
+// requirement: 6298-16
+#[test]
+fn crossing_syns_of_which_none_was_repeated_begin_with_the_whole_initial_window() {
+    let mut solo = both_open(plain());
+    solo.arrives(ack(0, 0));
+    let info = solo.host.info(solo.id).unwrap();
+    assert_eq!((info.state, info.rto, info.cwnd), (State::Established, Duration::from_secs(1), 10_000));
+}
+
+#[test]
+fn active_open_knows_whether_its_syn_was_repeated_and_how_long_the_next_wait_is() {
+    let (mut solo, _) = Solo::connecting(plain());
+    for (repeated, wait) in [(false, 2), (true, 4), (true, 8), (true, 16)] {
+        let Phase::Opening(opening) = &solo.host.connection(solo.id).unwrap().phase else { panic!() };
+        let known = (opening.has_repeated(), opening.next_wait().as_secs());
+        assert_eq!(known, (repeated, wait));
+        assert_eq!(solo.wait_for_more().len(), 1);
+    }
+}
+
+// requirement: 7323-2
+#[test]
+fn window_of_a_syn_is_the_receive_buffer_or_the_field_full_and_never_scaled() {
+    for (recv_buffer, wnd) in [(5_000, 5_000), (65_535, 65_535), (1 << 20, 65_535)] {
+        let tcp = TcpConfig { recv_buffer, ..TcpConfig::default() };
+        let (mut solo, syn) = Solo::connecting(tcp);
+        let answer = solo.arrives(seg(Flags::SYN, -1, 0).mss(1000));
+        assert_eq!((syn.flags, syn.header.wnd), (Flags::SYN, wnd));
+        assert_eq!((answer[0].flags, answer[0].header.wnd), (SYN_ACK, wnd));
+    }
 }
 
 fn low(_: &FourTuple) -> SeqNum {

@@ -2,6 +2,7 @@
 
 use super::solo::*;
 use super::*;
+use crate::tcp::connection::Phase;
 use crate::{CloseReason, ReadError, TcpConfig};
 
 /// The synchronized states that a connection object can be in.
@@ -163,6 +164,26 @@ fn challenge_acks_are_limited_to_a_burst_and_two_a_second_on_average() {
     distinct.dedup();
     assert!(distinct.len() >= 3, "{bursts:?}");
     assert!((9..=11).contains(&(bursts.iter().sum::<usize>() / 40)), "{bursts:?}");
+}
+
+// requirement: 5961-10
+#[test]
+fn challenge_of_weeks_ago_takes_nothing_from_those_of_today() {
+    for days in [1, 24, 25, 30, 49, 60] {
+        let mut solo = Solo::new(plain());
+        assert_eq!(solo.arrives(seg(Flags::SYN, 5, 0)).len(), 1);
+        solo.wait(Duration::from_secs(days * 24 * 3600));
+        assert_eq!(solo.arrives(seg(Flags::SYN, 5, 0)).len(), 1, "after {days} days");
+    }
+    // As long as the milliseconds, which wrap after 49 days, do not come within seconds of the old date.
+    let mut solo = Solo::new(plain());
+    solo.arrives(seg(Flags::SYN, 5, 0));
+    let Phase::Synchronized(tcb) = &solo.host.connections.get(solo.id.index).unwrap().phase else {
+        panic!("not synchronized");
+    };
+    let at = tcb.rare().unwrap().challenge_at_ms.unwrap();
+    solo.wait(Instant::from_millis(u64::from(at) + (1 << 32) - 6_000).since(solo.now));
+    assert_eq!(solo.arrives(seg(Flags::SYN, 5, 0)).len(), 1);
 }
 
 // requirement: 5961-9

@@ -105,6 +105,11 @@ pub(super) fn plain() -> TcpConfig {
     }
 }
 
+/// Port 80 of every address of the family.
+pub(super) fn any(ipv6: bool) -> SocketAddr {
+    if ipv6 { "[::]:80" } else { "0.0.0.0:80" }.parse().unwrap()
+}
+
 fn distance(to: SeqNum, from: SeqNum) -> i64 {
     i64::from(i32::from_ne_bytes(to.since(from).to_ne_bytes()))
 }
@@ -125,7 +130,7 @@ impl Solo {
             addresses: vec![(address(0, false), 24), (address(0, true), 64)],
             ..interface
         });
-        let listener = host.listen("0.0.0.0:80".parse().unwrap(), ListenConfig::default()).unwrap();
+        let listener = host.listen(any(false), ListenConfig::default()).unwrap();
         let tuple = FourTuple {
             local: SocketAddr::new(address(0, false), 80),
             remote: SocketAddr::new(address(1, false), 40_000),
@@ -142,6 +147,16 @@ impl Solo {
         }
     }
 
+    /// The same host and peer over IPv6, if `ipv6` says so: with a listener and a tuple of that family.
+    pub(super) fn over(mut self, ipv6: bool) -> Self {
+        if ipv6 {
+            self.listener = self.host.listen(any(true), ListenConfig::default()).unwrap();
+            self.tuple.local.set_ip(address(0, true));
+            self.tuple.remote.set_ip(address(1, true));
+        }
+        self
+    }
+
     /// A host to which the peer has connected with this SYN.
     pub(super) fn accepted_with(mut self, syn: Sends) -> Self {
         let sent = self.arrives(syn.clone());
@@ -156,7 +171,12 @@ impl Solo {
 
     /// A host to which the peer has connected; MSS 1000, window 60,000.
     pub(super) fn new(tcp: TcpConfig) -> Self {
-        Self::listening(tcp).accepted_with(seg(Flags::SYN, -1, 0).mss(1000))
+        Self::new_over(tcp, false)
+    }
+
+    /// The same over either family.
+    pub(super) fn new_over(tcp: TcpConfig, ipv6: bool) -> Self {
+        Self::listening(tcp).over(ipv6).accepted_with(seg(Flags::SYN, -1, 0).mss(1000))
     }
 
     /// A host that has sent a SYN. Returns the SYN too.

@@ -54,6 +54,18 @@ fn anything_that_arrives_starts_the_idle_time_again() {
     assert!(solo.wait_ms(99_999).is_empty());
 }
 
+#[test]
+fn probes_that_cross_are_both_answered() {
+    let mut solo = Solo::new(kept_alive());
+    solo.wait_ms(99_999);
+    solo.now += Duration::from_millis(1);
+    solo.host.handle_timeout(solo.now);
+    // Ours is due, and the peer's comes first. A probe is no answer to it: it stands before the peer's window.
+    let sent = solo.arrives(ack(-1, 0));
+    let brief: Vec<_> = sent.iter().map(Sent::brief).collect();
+    assert_eq!(brief, [(Flags::ACK, 0, 0, 0), (Flags::ACK, -1, 0, 0)]);
+}
+
 // requirement: 9293-MUST-26
 #[test]
 fn text_in_flight_is_not_probed_for() {

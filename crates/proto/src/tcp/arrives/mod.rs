@@ -92,6 +92,8 @@ fn later_steps(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment
 /// Between two answers to unacceptable segments in the long run, on average, and for how many the account is good.
 const CHALLENGE_INTERVAL_MS: u32 = 500;
 const CHALLENGE_BURST_MS: u32 = 10 * CHALLENGE_INTERVAL_MS;
+/// Farther ahead than any answer puts the date.
+const CHALLENGE_FAR_MS: u32 = CHALLENGE_BURST_MS + 2 * CHALLENGE_INTERVAL_MS;
 
 /// Whether an answer to a suspicious segment may leave now (RFC 5961 §7). Counted for each connection by itself, so
 /// that nobody can measure one connection through another, and each answer costs a time that nobody else can foretell, so
@@ -100,10 +102,8 @@ const CHALLENGE_BURST_MS: u32 = 10 * CHALLENGE_INTERVAL_MS;
 pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
     let now_ms = millis32(now);
     let private = tcb.private_number();
-    // How far the account is overdrawn; a date in the past means not at all.
     let rare = tcb.rare_mut();
-    let ahead = rare.challenge_at_ms.map_or(0, |at| at.wrapping_sub(now_ms));
-    let ahead = if ahead > u32::MAX / 2 { 0 } else { ahead };
+    let ahead = challenges_overdrawn_ms(rare.challenge_at_ms, now_ms);
     if ahead >= CHALLENGE_BURST_MS {
         return false;
     }
@@ -111,6 +111,11 @@ pub(crate) fn challenge_allowed(tcb: &mut Tcb, now: Instant) -> bool {
     rare.challenges = rare.challenges.wrapping_add(1);
     rare.challenge_at_ms = Some(at.wrapping_add(challenge_cost(private, rare.challenges)));
     true
+}
+
+/// How far the account is overdrawn; a date in the past, be it weeks ago, means not at all.
+pub(crate) fn challenges_overdrawn_ms(at_ms: Option<u32>, now_ms: u32) -> u32 {
+    at_ms.map(|at| at.wrapping_sub(now_ms)).filter(|ahead| *ahead < CHALLENGE_FAR_MS).unwrap_or(0)
 }
 
 /// What the `count`th answer costs: up to a half more or less than the average, by a number that only the connection knows.
@@ -124,4 +129,26 @@ fn challenge_cost(private: u32, count: u32) -> u32 {
 /// a lossy path would stall the peer's FIN or text.
 pub(crate) fn may_be_retransmission(seg: &Segment) -> bool {
     !seg.has(Flags::SYN) && (!seg.text.is_empty() || seg.has(Flags::FIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHALLENGE_INTERVAL_MS, challenge_cost};
+
+    // requirement: 5961-10
+    #[test]
+    fn answer_costs_half_to_one_and_a_half_of_the_interval_and_the_interval_on_average() {
+        let costs = || (0..1000).flat_map(|private| (1..=100).map(move |n| challenge_cost(private << 20, n)));
+        let half = CHALLENGE_INTERVAL_MS / 2;
+        assert_eq!((costs().min(), costs().max()), (Some(half), Some(3 * half)));
+        assert!((495..=505).contains(&(costs().sum::<u32>() / 100_000)));
+    }
+
+    /// Another mixture might be as good, but none is made unnoticed: it is what keeps the costs secret.
+    #[test]
+    fn cost_of_each_answer_is_a_mixture_of_the_private_number_and_its_place() {
+        let costs = [(0, 1), (0, 2), (0x1234_5678, 1), (0x1234_5678, 2), (u32::MAX, 1), (u32::MAX, 7)]
+            .map(|(private, count)| challenge_cost(private, count));
+        assert_eq!(costs, [528, 666, 639, 410, 250, 559]);
+    }
 }

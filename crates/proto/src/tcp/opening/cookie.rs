@@ -125,7 +125,9 @@ fn parity(period: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::FourTuple;
+    use core::hash::Hasher;
     use proptest::prelude::*;
+    use siphasher::sip::SipHasher24;
 
     fn cookies() -> Cookies {
         Cookies::new(&Secret::from_bytes([9; 32]))
@@ -191,6 +193,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn top_bit_of_a_cookie_is_the_parity_of_its_period_and_says_which_secret_made_it() {
+        let key = key("10.0.0.2:4000");
+        let (ours, theirs) = (cookies(), Cookies::new(&Secret::from_bytes([8; 32])));
+        let other_even = Cookies { even: theirs.even, ..ours };
+        let other_odd = Cookies { odd: theirs.odd, ..ours };
+        for number in 0..4 {
+            let now = Instant::from_millis(number * 64_000);
+            let iss = ours.make(&key, SYN, 1460, now);
+            let odd = number % 2 == 1;
+            assert_eq!(iss.0 >> 31, u32::from(odd));
+            assert_eq!(other_even.check(&key, SYN, iss, now).is_some(), odd);
+            assert_eq!(other_odd.check(&key, SYN, iss, now).is_some(), !odd);
+        }
+    }
+
+    /// As another implementation of SipHash has it, which counts the octets itself.
+    // requirement: 4987-6
+    #[test]
+    fn low_bits_of_a_cookie_are_the_siphash_of_24_octets() {
+        let (even, key, syn) = ([3; 16], key("10.0.0.2:4000"), Syn { irs: SeqNum(0x8765_4321), ..SYN });
+        let cookies = Cookies { even: Sip24::new(even), ..cookies() };
+        let made = cookies.make(&key, syn, 1460, Instant::from_millis(128_000));
+        let mut other = SipHasher24::new_with_key(&even);
+        // The period is the third, 1460 the seventh entry of the table, and there are timestamps.
+        for word in [key.hash(&cookies.even), 0x8765_4321 << 32 | 6 << 1 | 1, 2] {
+            other.write(&word.to_le_bytes());
+        }
+        assert_eq!(u64::from(made.0), 6 << 28 | other.finish() & 0x0fff_ffff);
+    }
+
     /// The chance of a blind guess is 2^-28 for each segment: of numbers drawn at random none passes here.
     // requirement: 4987-6
     #[test]
@@ -214,6 +247,7 @@ mod tests {
             prop_assert!(ts.wrapping_sub(stamp) < 64, "{} for {}", stamp, ts);
             prop_assert_eq!(Carried::read(stamp, ts), Some(carried));
             prop_assert_eq!(Carried::read(stamp, ts.wrapping_add(127_999)), Some(carried));
+            prop_assert_eq!(Carried::read(stamp, stamp.wrapping_add(128_063)), Some(carried));
             prop_assert_eq!(Carried::read(stamp, stamp.wrapping_add(128_064)), None);
             prop_assert_eq!(Carried::read(stamp, stamp.wrapping_sub(1)), None);
         }

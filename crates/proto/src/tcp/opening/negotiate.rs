@@ -107,7 +107,9 @@ impl Agreed {
             return false;
         };
         let val = |at| SeqNum(millis32(at).wrapping_add(self.ts_offset));
-        SeqNum(ts.ecr).before(val(first)) || SeqNum(ts.ecr).after(val(now))
+        // A cookie's timestamp is rounded down, to before a host that has just begun. Nor had that an earlier handshake.
+        let older = first > Instant::ZERO && SeqNum(ts.ecr).before(val(first));
+        older || SeqNum(ts.ecr).after(val(now))
     }
 
     /// The options of our SYN-ACK: only what the peer's SYN offered too (RFC 7323 §2.2, §3.2; RFC 2018 §2).

@@ -83,11 +83,12 @@ pub(crate) fn next_segment(tcb: &mut Tcb, now: Instant, text_max: u32) -> Next {
     if let Some(plan) = probe(tcb, now, blocked) {
         return Next::Segment(plan);
     }
-    if tcb.timers.keepalive_due {
-        return Next::Segment(Plan { kind: Kind::KeepAlive, seq: tcb.snd.nxt - 1, text: 0, fin: false });
-    }
+    // Before a probe, which stands outside of the peer's window and so is no sign of life to it.
     if tcb.timers.ack_due == AckDue::Now {
         return Next::Segment(Plan { kind: Kind::Ack, seq: tcb.bare_seq(), text: 0, fin: false });
+    }
+    if tcb.timers.keepalive_due {
+        return Next::Segment(Plan { kind: Kind::KeepAlive, seq: tcb.snd.nxt - 1, text: 0, fin: false });
     }
     Next::Nothing(blocked)
 }

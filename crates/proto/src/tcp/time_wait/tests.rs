@@ -136,6 +136,52 @@ fn shorter_lifetime_expires_before_a_longer_one_that_is_older() {
 }
 
 #[test]
+fn of_two_that_expire_together_the_one_of_the_lifetime_that_was_named_first_goes_first() {
+    let mut table = TimeWaitTable::new();
+    let short = table.lifetime(Duration::from_secs(1)).unwrap();
+    let long = table.lifetime(MSL).unwrap();
+    let older = table.insert(ms(0), fields(None), long).unwrap();
+    let younger = table.insert(ms(58_000), fields(None), short).unwrap();
+    assert_eq!((table.oldest(), table.next_expiry()), (Some(younger), Some(ms(60_000))));
+    let order = [table.pop_expired(ms(60_000)), table.pop_expired(ms(60_000))];
+    assert_eq!(order.map(|gone| gone.map(|(index, _)| index)), [Some(younger), Some(older)]);
+}
+
+// requirement: 9293-MUST-13
+#[test]
+fn restored_record_waits_out_what_was_left_and_never_less_nor_more_than_a_whole_lifetime() {
+    let (mut table, lifetime) = table();
+    // Half of this millisecond is over.
+    let now = Instant::from_nanos(5_000_500_000);
+    let index = table.restore(now, &fields(None), lifetime, (2_000, 1_000), false).unwrap();
+    assert_eq!(table.next_expiry(), Some(ms(6_001)));
+    let record = table.get(index).unwrap();
+    assert_eq!(
+        (record.age(now), record.remaining(ms(6_000))),
+        (Duration::from_secs(2), Duration::from_millis(1))
+    );
+    assert_eq!((record.is_carried(), record.is_reset(), record.owner()), (true, false, OwnerId(7)));
+    assert!(table.remove(index).is_some());
+    let index = table.restore(now, &fields(None), lifetime, (0, 70_000), true).unwrap();
+    assert_eq!(table.next_expiry(), Some(ms(65_001)));
+    let record = table.get(index).unwrap();
+    assert_eq!((record.is_carried(), record.is_reset(), record.owner()), (true, true, OwnerId(7)));
+}
+
+#[test]
+fn rest_of_a_page_is_vacant() {
+    let (mut table, lifetime) = table();
+    assert_eq!(table.get(0), None);
+    let index = table.insert(ms(0), fields(None), lifetime).unwrap();
+    for other in (0..1_024).filter(|&other| other != index) {
+        assert_eq!(table.get(other), None);
+        assert_eq!(table.remove(other), None);
+        assert!(!table.restart(other, ms(1)));
+    }
+    assert_eq!((table.len(), table.oldest(), table.next_expiry()), (1, Some(index), Some(ms(60_000))));
+}
+
+#[test]
 fn milliseconds_may_wrap_between_entry_and_expiry() {
     let (mut table, lifetime) = table();
     let wrap = 1_u64 << 32;
