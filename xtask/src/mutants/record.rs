@@ -11,8 +11,8 @@ const TOP: &str = "\
 Written by `cargo xtask mutants`: cargo-mutants lists small changes to the code of the lifecycle, and the unit tests of
 `linger-proto` must notice each of them when it alone is made. What is known of a function holds for as long as its code is
 the same; comments do not count. A mutant that makes the tests run for ever is caught, and one that does not compile is none.
-`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check` is red when a file that is done
-has changed since, or when a survivor has no reason; it names the files that are not done.
+`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check`, a step of `ci`, is red when a file is
+missing here or has changed since, or when a survivor has no reason; `cargo xtask mutants` then tries what has changed.
 
 ";
 const FILES: &str = "| file | code | mutants | caught | timed out | do not compile | survived |\n|---|---|---:|---:|---:|---:|---:|\n";
@@ -71,8 +71,12 @@ impl Record {
             }
             let Some(cells) = cells(line) else { continue };
             match (part, cells.as_slice()) {
-                ("", [file, sum, ..]) if *sum != NOT_DONE => {
-                    record.sums.insert(file.clone(), sum.clone());
+                ("", [file, sum, ..]) => {
+                    // A file may have no functions.
+                    record.functions.entry(file.clone()).or_default();
+                    if *sum != NOT_DONE {
+                        record.sums.insert(file.clone(), sum.clone());
+                    }
                 }
                 ("Functions", [file, name, sum, caught, timed_out, unviable, survivors]) => {
                     let number = |cell: &String| cell.parse().map_err(|_| format!("docs/mutants.md: {line}"));
@@ -134,6 +138,31 @@ impl Record {
     /// Every function of the file is known.
     pub(super) fn finish(&mut self, path: &str, sum: String) {
         self.sums.insert(path.to_owned(), sum);
+    }
+
+    pub(super) fn files(&self) -> impl Iterator<Item = &String> {
+        self.functions.keys()
+    }
+
+    /// Forgets files that are none of these.
+    pub(super) fn keep_files(&mut self, paths: &[String]) {
+        self.functions.retain(|path, _| paths.contains(path));
+        self.sums.retain(|path, _| paths.contains(path));
+    }
+
+    /// The functions of a file whose code has none of these sums any more.
+    pub(super) fn changed(&self, path: &str, sums: &BTreeSet<String>) -> Vec<&str> {
+        let known = self.functions.get(path).into_iter().flatten();
+        let gone = known.filter(|one| one.sum.split('-').any(|sum| !sums.contains(sum)));
+        gone.map(|one| one.name.as_str()).collect()
+    }
+
+    /// File and mutant of each reason that nothing needs.
+    pub(super) fn idle_reasons(&self) -> Vec<(&str, &str)> {
+        let needed: BTreeSet<(&str, &str)> =
+            self.survivors().map(|(path, mutant, _)| (path, mutant)).collect();
+        let all = self.reasons.keys().map(|(path, mutant)| (path.as_str(), mutant.as_str()));
+        all.filter(|reason| !needed.contains(reason)).collect()
     }
 
     pub(super) fn sum_of(&self, path: &str) -> Option<&String> {

@@ -63,7 +63,7 @@ fn record_gives_back_what_it_was_made_of() {
     assert_eq!(record.local(), (Ipv4Addr::new(10, 0, 0, 1), 80));
     assert_eq!(record.remote(), (Ipv4Addr::new(10, 0, 0, 2), 40_000));
     assert_eq!((record.snd_nxt(), record.rcv_nxt()), (SND_NXT, RCV_NXT));
-    assert_eq!((record.window_field(), record.rcv_wnd()), (400, WINDOW));
+    assert_eq!((record.window_field(), record.rcv_wind_shift(), record.rcv_wnd()), (400, 3, WINDOW));
     assert_eq!((record.interface(), record.owner()), (InterfaceId(200), OwnerId(7)));
     assert_eq!((record.ts_recent(), record.queue(), record.is_covered()), (Some(99), 5, false));
     assert_eq!(self::record(None).ts_recent(), None);
