@@ -59,6 +59,17 @@ impl Function {
             Outcome::Survived => self.survivors.push(mutant.to_owned()),
         }
     }
+
+    /// Its survivors as reasons name them: several of one name, such as `replace | with ^ in f (2)`, have one reason, which
+    /// does not hold any more when there is another.
+    fn named(&self) -> BTreeSet<String> {
+        let count = |name: &String| self.survivors.iter().filter(|one| *one == name).count();
+        let name = |name: &String| match count(name) {
+            1 => name.clone(),
+            count => format!("{name} ({count})"),
+        };
+        self.survivors.iter().map(name).collect()
+    }
 }
 
 impl Record {
@@ -108,8 +119,8 @@ impl Record {
     /// its order.
     pub(super) fn keep_only(&mut self, path: &str, functions: &[Mutated]) {
         let known = self.functions.remove(path).unwrap_or_default();
-        let explained = |one: &String| self.reasons.contains_key(&(path.to_owned(), one.clone()));
-        let holds = |one: &&Function| one.survivors.iter().all(explained);
+        let explained = |one: String| self.reasons.contains_key(&(path.to_owned(), one));
+        let holds = |one: &&Function| one.named().into_iter().all(explained);
         let kept = functions.iter().filter_map(|function| {
             let same = |one: &&Function| one.name == function.name && one.sum == function.sum;
             known.iter().filter(holds).find(same).cloned()
@@ -159,26 +170,25 @@ impl Record {
 
     /// File and mutant of each reason that nothing needs.
     pub(super) fn idle_reasons(&self) -> Vec<(&str, &str)> {
-        let needed: BTreeSet<(&str, &str)> =
+        let needed: BTreeSet<(&str, String)> =
             self.survivors().map(|(path, mutant, _)| (path, mutant)).collect();
-        let all = self.reasons.keys().map(|(path, mutant)| (path.as_str(), mutant.as_str()));
-        all.filter(|reason| !needed.contains(reason)).collect()
+        let idle = |(path, mutant): &&(String, String)| !needed.contains(&(path.as_str(), mutant.clone()));
+        let idle = self.reasons.keys().filter(idle);
+        idle.map(|(path, mutant)| (path.as_str(), mutant.as_str())).collect()
     }
 
     pub(super) fn sum_of(&self, path: &str) -> Option<&String> {
         self.sums.get(path)
     }
 
-    /// File, mutant and reason, each mutant once.
-    pub(super) fn survivors(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
+    /// File, mutants of one name and reason.
+    pub(super) fn survivors(&self) -> impl Iterator<Item = (&str, String, Option<&str>)> {
         let all = self.functions.iter().flat_map(|(path, functions)| {
-            functions.iter().flat_map(move |function| {
-                function.survivors.iter().map(move |one| (path.as_str(), one.as_str()))
-            })
+            functions.iter().flat_map(Function::named).map(move |one| (path.as_str(), one))
         });
-        let all: BTreeSet<(&str, &str)> = all.collect();
+        let all: BTreeSet<(&str, String)> = all.collect();
         all.into_iter().map(|(path, mutant)| {
-            let reason = self.reasons.get(&(path.to_owned(), mutant.to_owned()));
+            let reason = self.reasons.get(&(path.to_owned(), mutant.clone()));
             (path, mutant, reason.map(String::as_str))
         })
     }
@@ -211,7 +221,7 @@ impl Record {
             let _ = writeln!(
                 page,
                 "| {path} | {} | {} |",
-                escaped(mutant),
+                escaped(&mutant),
                 escaped(reason.unwrap_or("**none yet**"))
             );
         }

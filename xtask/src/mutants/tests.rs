@@ -152,6 +152,21 @@ fn survivor_without_a_reason_and_reason_without_a_survivor_are_red() {
 }
 
 #[test]
+fn reason_of_two_survivors_of_one_name_does_not_hold_for_three() {
+    let survivors = |count: usize, reasons: &str| {
+        let mut record = Record::read("", reasons).unwrap();
+        let mut function = Function::new("A::go".to_owned(), "00ff".to_owned());
+        (0..count).for_each(|_| function.count(Outcome::Survived, SURVIVOR));
+        record.add(FILE, function);
+        record.survivors().map(|(_, mutant, reason)| (mutant, reason.is_some())).collect::<Vec<_>>()
+    };
+    let both = reason().replace(SURVIVOR, &format!("{SURVIVOR} (2)"));
+    assert_eq!(survivors(2, &both), [(format!("{SURVIVOR} (2)"), true)]);
+    assert_eq!(survivors(3, &both), [(format!("{SURVIVOR} (3)"), false)]);
+    assert_eq!(survivors(1, &both), [(SURVIVOR.to_owned(), false)]);
+}
+
+#[test]
 fn page_that_was_not_written_as_it_stands_is_red() {
     let files = [(FILE, CODE)];
     let expected = ["docs/mutants.md is not as it would be written now; run `cargo xtask mutants`"];
