@@ -25,7 +25,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "mutants",
-        about: "what docs/mutants.md says is true of the code as it is, and survivors have reasons",
+        about: "docs/mutants.md covers the code as it is, and survivors have reasons",
         run: mutants::check,
     },
     Step { name: "clippy", about: "clippy finds nothing, in all targets", run: clippy },
