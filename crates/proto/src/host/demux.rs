@@ -11,7 +11,7 @@ use crate::table::slab::Slab;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::opening::half_open::HalfOpen;
 use crate::tcp::time_wait::TimeWaitTable;
-use crate::wire::ip::IpPacket;
+use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpPacket};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A reference into one of the tables.
@@ -123,6 +123,19 @@ impl Host {
     #[inline]
     pub(super) fn expect_more(&mut self, index: u32) {
         self.demux.recent = index;
+    }
+
+    /// Whether a packet that nobody has read yet is probably for the connection of the last segment. By its ports alone:
+    /// nothing but the order of work may depend on it.
+    #[inline]
+    pub(super) fn probably_once_more(&self, packet: &[u8]) -> bool {
+        let header = match packet.first() {
+            Some(0x40..=0x4f) => IPV4_HEADER_LEN,
+            _ => IPV6_HEADER_LEN,
+        };
+        let Some(connection) = self.connections.get(self.demux.recent) else { return false };
+        let ports = packet.get(header..).and_then(<[u8]>::first_chunk);
+        ports.is_some_and(|ports| u32::from_be_bytes(*ports).rotate_left(16) == connection.key.ports())
     }
 
     /// Who owns this tuple.

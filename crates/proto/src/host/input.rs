@@ -31,7 +31,10 @@ impl Host {
     ) {
         self.expire_time_wait(now);
         while let Some(first) = frames.next() {
-            if let Some(second) = frames.next() {
+            // What follows a segment of its own connection has nothing to gain from a look ahead.
+            if !self.probably_once_more(&first.bytes)
+                && let Some(second) = frames.next()
+            {
                 self.handle_several(now, interface, [first, second], frames);
                 continue;
             }
@@ -47,13 +50,16 @@ impl Host {
         &mut self,
         now: Instant,
         interface: InterfaceId,
-        frame: Frame,
+        mut frame: Frame,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
-        let (ends, place, frame) = match self.plain(&frame.bytes) {
-            Some((ends, place)) => (ends, place, frame),
-            None => match self.handle_unusual(now, interface, frame)? {
-                Some(tcp) => tcp,
+        let (ends, place) = match self.plain(&frame.bytes) {
+            Some(plain) => plain,
+            None => match self.handle_unusual(now, interface, core::mem::take(&mut frame))? {
+                Some((ends, place, tcp)) => {
+                    frame = tcp;
+                    (ends, place)
+                }
                 None => return Ok(()),
             },
         };
