@@ -21,7 +21,7 @@ pub(crate) fn build(
 ) -> (Header, Option<Piece>) {
     let wnd = window::offer(tcb, pressed);
     let mut header = Header { seq: plan.seq, ack: tcb.rcv.nxt, flags: Flags::ACK, wnd, ..Header::default() };
-    header.options = options(tcb, now, plan);
+    options(tcb, now, plan, &mut header.options);
     let (sent, short) = gather(tcb, plan, text);
     if plan.fin && sent == plan.text {
         header.flags = header.flags.with(Flags::FIN);
@@ -94,8 +94,7 @@ fn cut(text: &mut ArrayVec<Bytes, SLICES>, mut octets: usize) {
 }
 
 // Ledger: [7323-11, 2018-3, 2018-5].
-fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
-    let mut options = Options::default();
+fn options(tcb: &Tcb, now: Instant, plan: &Plan, options: &mut Options) {
     let mut room = 40;
     if let Some(ts) = tcb.ts() {
         options.timestamp = Some(Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
@@ -110,7 +109,6 @@ fn options(tcb: &Tcb, now: Instant, plan: &Plan) -> Options {
         recv.sack_blocks(tcb.rcv.nxt, &mut options.sack);
         options.sack.truncate((room - 4) / 8);
     }
-    options
 }
 
 fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
