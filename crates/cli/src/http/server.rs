@@ -2,6 +2,7 @@
 
 use super::log::AccessLog;
 use super::site::Site;
+use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -66,11 +67,15 @@ impl Server {
             loop {
                 let accepted = tokio::select! {
                     biased;
-                    _ = stop.wait_for(|stop| *stop) => return,
+                    _ = stop.wait_for(|stop| *stop) => break,
                     accepted = listener.accept() => accepted,
                 };
                 // An error here means that the stack below is gone; whoever drives it reports that.
                 let Ok((stream, peer)) = accepted else { return };
+                tokio::spawn(server.clone().connection(stream, peer));
+            }
+            // Their handshakes are over, and their requests may be here; with the listener they would be reset.
+            while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
                 tokio::spawn(server.clone().connection(stream, peer));
             }
         });
@@ -181,5 +186,35 @@ impl AsyncWrite for Counted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linger::Net;
+    use linger::device::{Capabilities, Channel};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn who_waits_to_be_accepted_when_the_end_comes_is_still_answered() {
+        let able = Capabilities { mtu: 1500, checksum_offload: true, segmentation_offload: true };
+        let (left, right) = Channel::pair(64, able);
+        let net = Net::builder().address(left, [10, 0, 0, 1], 24).spawn().expect("server");
+        let client = Net::builder().address(right, [10, 0, 0, 2], 24).spawn().expect("client");
+        let listener = net.listen(([10, 0, 0, 1], 80)).await.expect("listening");
+        let mut stream = client.connect(([10, 0, 0, 1], 80)).await.expect("connected");
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.expect("asked");
+        while net.snapshot().listeners[0].accept_queue == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (server, stop) = Server::new(Site::Page("the page"), AccessLog::silent(), None);
+        server.listen(listener);
+        drop(server);
+        // Before the task that accepts has run at all.
+        stop.stop(Duration::from_secs(10)).await;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer, not an RST");
+        assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("the page"), "{answer}");
     }
 }
