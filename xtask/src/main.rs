@@ -8,6 +8,7 @@
 mod bench;
 mod conform;
 mod gates;
+mod lifecycle;
 mod mutants;
 mod planted;
 mod run;

@@ -34,6 +34,15 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
+    /// Adds what another run reported.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+        self.filtered += other.filtered;
+        self.seconds += other.seconds;
+    }
+
     /// Adds the figures of `line` when it is a summary of `cargo test` or of nextest.
     fn count(&mut self, line: &str) {
         let line = line.trim_start();
@@ -74,29 +83,30 @@ impl Workspace {
     pub(crate) fn cargo_with(&self, arguments: &str, environment: &[(&str, &str)]) -> Result<(), String> {
         let mut command = self.cargo_command(arguments);
         command.envs(environment.iter().copied());
-        judge(arguments, command.status())
+        judge(&format!("cargo {arguments}"), command.status())
     }
 
     /// Runs `cargo` with `arguments`, shows what it prints and adds up its test summaries.
     pub(crate) fn cargo_tests(&self, arguments: &str) -> Result<Tally, String> {
+        self.tests(&format!("cargo {arguments}"), self.cargo_command(arguments))
+    }
+
+    /// Runs `command`, which is `name` to the reader, shows what it prints and adds up its test summaries.
+    pub(crate) fn tests(&self, name: &str, mut command: Command) -> Result<Tally, String> {
         let began = Instant::now();
-        let mut command = self.cargo_command(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("cargo does not start: {error}"))?;
+        let mut child = command.spawn().map_err(|error| format!("`{name}` does not start: {error}"))?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let mut tally = std::thread::scope(|scope| {
             let other = scope.spawn(|| err.map(|err| copy(err, std::io::stderr())).unwrap_or_default());
             let mut tally = out.map(|out| copy(out, std::io::stdout())).unwrap_or_default();
-            let other = other.join().unwrap_or_default();
-            tally.passed += other.passed;
-            tally.failed += other.failed;
-            tally.ignored += other.ignored;
+            tally.add(&other.join().unwrap_or_default());
             tally
         });
         tally.seconds = began.elapsed().as_secs_f64();
-        judge(arguments, child.wait())?;
+        judge(name, child.wait())?;
         if tally.passed == 0 {
-            return Err(format!("`cargo {arguments}` reported no test"));
+            return Err(format!("`{name}` reported no test"));
         }
         Ok(tally)
     }
@@ -124,11 +134,11 @@ impl Workspace {
     }
 }
 
-fn judge(arguments: &str, status: std::io::Result<ExitStatus>) -> Result<(), String> {
+fn judge(name: &str, status: std::io::Result<ExitStatus>) -> Result<(), String> {
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`cargo {arguments}` ended with {status}")),
-        Err(error) => Err(format!("cargo does not start: {error}")),
+        Ok(status) => Err(format!("`{name}` ended with {status}")),
+        Err(error) => Err(format!("`{name}` does not start: {error}")),
     }
 }
 

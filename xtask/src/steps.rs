@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask ci`, in their order: cheap ones first, so that a slip is told early.
 
 use crate::run::{Tally, Workspace};
-use crate::{conform, gates, mutants, planted, setup, tidy};
+use crate::{conform, gates, lifecycle, mutants, planted, setup, tidy};
 
 /// One step.
 pub(crate) struct Step {
@@ -25,13 +25,18 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "mutants",
-        about: "what docs/mutants.md says is true of the code as it is, and survivors have reasons",
+        about: "docs/mutants.md covers the code as it is, and survivors have reasons",
         run: mutants::check,
     },
     Step { name: "clippy", about: "clippy finds nothing, in all targets", run: clippy },
     Step { name: "doc", about: "the documentation builds without a warning", run: doc },
     Step { name: "proof", about: "two hosts of linger-proto talk in a program without std", run: proof },
     Step { name: "test", about: "unit and integration tests", run: test },
+    Step {
+        name: "lifecycle",
+        about: "the tests of the stack and the simulator once more, in at most 40 s of a processor",
+        run: lifecycle::run,
+    },
     Step { name: "doctest", about: "the examples in the documentation", run: doctest },
     Step {
         name: "gates",

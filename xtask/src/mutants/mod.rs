@@ -67,7 +67,9 @@ pub(crate) fn run(workspace: &Workspace, wish: &Wish) -> Result<(), String> {
     let tool = tool::find(workspace)?;
     let mut record = read(&workspace.root)?;
     let mut work = Work::default();
-    for path in source::files(&workspace.root)?.into_iter().filter(|path| wish.wants(path)) {
+    let paths = source::files(&workspace.root)?;
+    record.keep_files(&paths);
+    for path in paths.into_iter().filter(|path| wish.wants(path)) {
         let text = text(&workspace.root, &path)?;
         let functions = source::functions(&text, &tool.list(&path)?);
         record.keep_only(&path, &functions);
@@ -190,30 +192,49 @@ fn judged(
     Ok(function)
 }
 
-/// Whether what the page says of a file is true of the code as it is now, and every survivor has its reason. Files that it
-/// does not cover are named, and no fault.
+/// Whether the page covers the code as it is now, and every survivor has its reason.
 pub(crate) fn check(workspace: &Workspace) -> Result<Option<Tally>, String> {
-    let record = read(&workspace.root)?;
-    let mut problems = Vec::new();
-    for path in source::files(&workspace.root)? {
-        match record.sum_of(&path) {
-            None => eprintln!("{path} is not covered yet: `cargo xtask mutants {path}`"),
-            Some(sum) if *sum == source::sum(crate::tidy::code_of(&text(&workspace.root, &path)?)) => {}
-            Some(_) => {
-                problems.push(format!("{path} is not what {PAGE} is about: `cargo xtask mutants {path}`"));
-            }
-        }
-    }
-    // A file is not done before each of its survivors has one.
-    let without =
-        record.survivors().filter(|(path, _, reason)| reason.is_none() && record.sum_of(path).is_some());
-    problems.extend(
-        without.map(|(path, mutant, _)| format!("{REASONS}: why does `{mutant}` survive in {path}?")),
-    );
+    let root = &workspace.root;
+    let paths = source::files(root)?.into_iter();
+    let texts = paths.map(|path| text(root, &path).map(|text| (path, text))).collect::<Result<_, _>>()?;
+    let [page, reasons] = [PAGE, REASONS].map(|file| std::fs::read_to_string(root.join(file)));
+    let problems = problems(&page.unwrap_or_default(), &reasons.unwrap_or_default(), &texts)?;
     for problem in &problems {
         eprintln!("{problem}");
     }
     if problems.is_empty() { Ok(None) } else { Err(format!("{} to mend", problems.len())) }
+}
+
+/// What is wrong with a page, these being the reasons and the files by path.
+fn problems(page: &str, reasons: &str, texts: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
+    let record = Record::read(page, reasons)?;
+    let mut problems = Vec::new();
+    for (path, text) in texts {
+        let what = match record.sum_of(path) {
+            None => "is not covered".to_owned(),
+            Some(sum) if *sum == source::sum(crate::tidy::code_of(text)) => continue,
+            Some(_) => match record.changed(path, &source::sums(text)?).join("`, `") {
+                names if names.is_empty() => "has changed".to_owned(),
+                names => format!("has changed: `{names}`"),
+            },
+        };
+        problems.push(format!("{PAGE}: {path} {what}; run `cargo xtask mutants {path}`"));
+    }
+    let gone = record.files().filter(|path| !texts.contains_key(*path));
+    problems.extend(gone.map(|path| format!("{PAGE}: {path} is gone; run `cargo xtask mutants`")));
+    let without = record.survivors().filter(|(.., reason)| reason.is_none());
+    problems.extend(without.map(|(path, mutant, _)| {
+        format!("{path}: `{mutant}` survives; write a test, say why it may in {REASONS}, and run `cargo xtask mutants {path}`")
+    }));
+    let idle = record.idle_reasons().into_iter();
+    problems.extend(
+        idle.map(|(path, mutant)| format!("{REASONS}: no `{mutant}` survives in {path}; take it out")),
+    );
+    // After a merge there may be lines of both sides, and a reason may have been put in other words.
+    if problems.is_empty() && record.page() != page {
+        problems.push(format!("{PAGE} is not as it would be written now; run `cargo xtask mutants`"));
+    }
+    Ok(problems)
 }
 
 fn text(root: &Path, path: &str) -> Result<String, String> {

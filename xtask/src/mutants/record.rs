@@ -11,8 +11,8 @@ const TOP: &str = "\
 Written by `cargo xtask mutants`: cargo-mutants lists small changes to the code of the lifecycle, and the unit tests of
 `linger-proto` must notice each of them when it alone is made. What is known of a function holds for as long as its code is
 the same; comments do not count. A mutant that makes the tests run for ever is caught, and one that does not compile is none.
-`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check` is red when a file that is done
-has changed since, or when a survivor has no reason; it names the files that are not done.
+`specs/survivors.tsv` says why those that survive may. `cargo xtask mutants --check`, a step of `ci`, is red when a file is
+missing here or has changed since, or when a survivor has no reason; `cargo xtask mutants` then tries what has changed.
 
 ";
 const FILES: &str = "| file | code | mutants | caught | timed out | do not compile | survived |\n|---|---|---:|---:|---:|---:|---:|\n";
@@ -59,6 +59,17 @@ impl Function {
             Outcome::Survived => self.survivors.push(mutant.to_owned()),
         }
     }
+
+    /// Its survivors as reasons name them: several of one name, such as `replace | with ^ in f (2)`, have one reason, which
+    /// does not hold any more when there is another.
+    fn named(&self) -> BTreeSet<String> {
+        let count = |name: &String| self.survivors.iter().filter(|one| *one == name).count();
+        let name = |name: &String| match count(name) {
+            1 => name.clone(),
+            count => format!("{name} ({count})"),
+        };
+        self.survivors.iter().map(name).collect()
+    }
 }
 
 impl Record {
@@ -71,8 +82,12 @@ impl Record {
             }
             let Some(cells) = cells(line) else { continue };
             match (part, cells.as_slice()) {
-                ("", [file, sum, ..]) if *sum != NOT_DONE => {
-                    record.sums.insert(file.clone(), sum.clone());
+                ("", [file, sum, ..]) => {
+                    // A file may have no functions.
+                    record.functions.entry(file.clone()).or_default();
+                    if *sum != NOT_DONE {
+                        record.sums.insert(file.clone(), sum.clone());
+                    }
                 }
                 ("Functions", [file, name, sum, caught, timed_out, unviable, survivors]) => {
                     let number = |cell: &String| cell.parse().map_err(|_| format!("docs/mutants.md: {line}"));
@@ -104,8 +119,8 @@ impl Record {
     /// its order.
     pub(super) fn keep_only(&mut self, path: &str, functions: &[Mutated]) {
         let known = self.functions.remove(path).unwrap_or_default();
-        let explained = |one: &String| self.reasons.contains_key(&(path.to_owned(), one.clone()));
-        let holds = |one: &&Function| one.survivors.iter().all(explained);
+        let explained = |one: String| self.reasons.contains_key(&(path.to_owned(), one));
+        let holds = |one: &&Function| one.named().into_iter().all(explained);
         let kept = functions.iter().filter_map(|function| {
             let same = |one: &&Function| one.name == function.name && one.sum == function.sum;
             known.iter().filter(holds).find(same).cloned()
@@ -136,20 +151,44 @@ impl Record {
         self.sums.insert(path.to_owned(), sum);
     }
 
+    pub(super) fn files(&self) -> impl Iterator<Item = &String> {
+        self.functions.keys()
+    }
+
+    /// Forgets files that are none of these.
+    pub(super) fn keep_files(&mut self, paths: &[String]) {
+        self.functions.retain(|path, _| paths.contains(path));
+        self.sums.retain(|path, _| paths.contains(path));
+    }
+
+    /// The functions of a file whose code has none of these sums any more.
+    pub(super) fn changed(&self, path: &str, sums: &BTreeSet<String>) -> Vec<&str> {
+        let known = self.functions.get(path).into_iter().flatten();
+        let gone = known.filter(|one| one.sum.split('-').any(|sum| !sums.contains(sum)));
+        gone.map(|one| one.name.as_str()).collect()
+    }
+
+    /// File and mutant of each reason that nothing needs.
+    pub(super) fn idle_reasons(&self) -> Vec<(&str, &str)> {
+        let needed: BTreeSet<(&str, String)> =
+            self.survivors().map(|(path, mutant, _)| (path, mutant)).collect();
+        let idle = |(path, mutant): &&(String, String)| !needed.contains(&(path.as_str(), mutant.clone()));
+        let idle = self.reasons.keys().filter(idle);
+        idle.map(|(path, mutant)| (path.as_str(), mutant.as_str())).collect()
+    }
+
     pub(super) fn sum_of(&self, path: &str) -> Option<&String> {
         self.sums.get(path)
     }
 
-    /// File, mutant and reason, each mutant once.
-    pub(super) fn survivors(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
+    /// File, mutants of one name and reason.
+    pub(super) fn survivors(&self) -> impl Iterator<Item = (&str, String, Option<&str>)> {
         let all = self.functions.iter().flat_map(|(path, functions)| {
-            functions.iter().flat_map(move |function| {
-                function.survivors.iter().map(move |one| (path.as_str(), one.as_str()))
-            })
+            functions.iter().flat_map(Function::named).map(move |one| (path.as_str(), one))
         });
-        let all: BTreeSet<(&str, &str)> = all.collect();
+        let all: BTreeSet<(&str, String)> = all.collect();
         all.into_iter().map(|(path, mutant)| {
-            let reason = self.reasons.get(&(path.to_owned(), mutant.to_owned()));
+            let reason = self.reasons.get(&(path.to_owned(), mutant.clone()));
             (path, mutant, reason.map(String::as_str))
         })
     }
@@ -182,7 +221,7 @@ impl Record {
             let _ = writeln!(
                 page,
                 "| {path} | {} | {} |",
-                escaped(mutant),
+                escaped(&mutant),
                 escaped(reason.unwrap_or("**none yet**"))
             );
         }

@@ -1,7 +1,12 @@
 //! The files whose mutants are tried, and sums of their code.
 
 use super::tool::Mutant;
+use proc_macro2::Span;
+use std::collections::BTreeSet;
 use std::path::Path;
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{Expr, ImplItemFn, ItemFn};
 
 /// The lifecycle: files, and folders with all that is in them.
 const PLACES: [&str; 6] = [
@@ -54,6 +59,45 @@ pub(super) fn functions(text: &str, mutants: &[Mutant]) -> Vec<Mutated> {
         }
     }
     all
+}
+
+/// The sums of all that has mutants or may have: functions, constants, and each of the latter's expressions.
+pub(super) fn sums(text: &str) -> Result<BTreeSet<String>, String> {
+    let file = syn::parse_file(text).map_err(|error| error.to_string())?;
+    let mut all = Lines::default();
+    all.visit_file(&file);
+    let lines: Vec<&str> = text.lines().collect();
+    let code = |(first, last): (usize, usize)| {
+        lines.get(first.saturating_sub(1)..last.min(lines.len())).unwrap_or_default().join("\n")
+    };
+    Ok(all.0.into_iter().map(|span| sum(&code(span))).collect())
+}
+
+/// First and last lines of functions and expressions.
+#[derive(Default)]
+struct Lines(BTreeSet<(usize, usize)>);
+
+impl Lines {
+    fn add(&mut self, span: Span) {
+        self.0.insert((span.start().line, span.end().line));
+    }
+}
+
+impl<'ast> Visit<'ast> for Lines {
+    fn visit_item_fn(&mut self, function: &'ast ItemFn) {
+        self.add(function.span());
+        visit::visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast ImplItemFn) {
+        self.add(function.span());
+        visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_expr(&mut self, expression: &'ast Expr) {
+        self.add(expression.span());
+        visit::visit_expr(self, expression);
+    }
 }
 
 /// A sum of code that comments and empty lines do not change: FNV-1a of 64 bits.

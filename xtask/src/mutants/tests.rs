@@ -1,8 +1,9 @@
-use super::Wish;
 use super::record::{Function, Record};
 use super::source::{self, Mutated};
 use super::tool::{self, Mutant, Outcome};
+use super::{Wish, problems};
 use super::{trial, weave};
+use std::collections::BTreeMap;
 
 const FILE: &str = "crates/proto/src/tcp/arrives/reset.rs";
 
@@ -71,6 +72,128 @@ fn page_is_read_as_it_was_written_and_what_has_changed_is_forgotten() {
     assert!(!again.knows(FILE, &changed));
     again.keep_only(FILE, &[changed]);
     assert_eq!((again.survivors().count(), again.sum_of(FILE)), (0, None));
+}
+
+/// The code of a file, with one function and a constant.
+const CODE: &str = "use super::A;\n\nconst B: u8 = 1 + 1;\n\nimpl A {\n    /// Why.\n    #[inline]\n    fn go(&self) -> bool {\n        self.0 == B\n    }\n}\n";
+const SURVIVOR: &str = "replace == with != in A::go";
+
+/// A page on `CODE` that is as the tool writes it, one mutant surviving.
+fn page(reasons: &str) -> String {
+    let mut record = Record::read("", reasons).unwrap();
+    let lines = |function: &str| if function == "-" { (3, 3) } else { (6, 10) };
+    let mutants = ["-", "A::go"].map(|function| mutant("1:1", function, lines(function)));
+    for Mutated { name, sum, mutants } in source::functions(CODE, &mutants) {
+        let outcome = if name == "-" { Outcome::Caught } else { Outcome::Survived };
+        let mut function = Function::new(name, sum);
+        mutants.iter().for_each(|mutant| function.count(outcome, tool::without_place(&mutant.name)));
+        record.add(FILE, function);
+    }
+    record.finish(FILE, source::sum(CODE));
+    record.page()
+}
+
+fn reason() -> String {
+    format!("{FILE}\t{SURVIVOR}\tboth are zero\n")
+}
+
+/// What is wrong with a page when the tree has these files.
+fn wrong(page: &str, reasons: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let texts: BTreeMap<String, String> =
+        files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    problems(page, reasons, &texts).unwrap()
+}
+
+#[test]
+fn page_that_covers_the_code_and_explains_its_survivors_is_green() {
+    let page = page(&reason());
+    assert_eq!(wrong(&page, &reason(), &[(FILE, CODE)]), [""; 0]);
+    let talkative = CODE.replace("Why", "Why so");
+    assert_eq!(wrong(&page, &reason(), &[(FILE, &talkative)]), [""; 0], "comments do not count");
+}
+
+#[test]
+fn function_that_has_changed_since_is_red_and_named_with_what_to_run() {
+    let changed = CODE.replace("self.0 == B", "self.0 <= B");
+    assert_eq!(
+        wrong(&page(&reason()), &reason(), &[(FILE, &changed)]),
+        [format!("docs/mutants.md: {FILE} has changed: `A::go`; run `cargo xtask mutants {FILE}`")]
+    );
+    let constant = CODE.replace("1 + 1", "1 + 2");
+    assert!(wrong(&page(&reason()), &reason(), &[(FILE, &constant)])[0].contains("has changed: `-`;"));
+    let grown = CODE.to_owned() + "fn more() {}\n";
+    assert!(wrong(&page(&reason()), &reason(), &[(FILE, &grown)])[0].contains("has changed; run"));
+}
+
+#[test]
+fn file_that_is_missing_from_the_page_or_not_done_is_red() {
+    let other = "crates/proto/src/tcp/arrives/syn.rs";
+    let expected =
+        |path: &str| [format!("docs/mutants.md: {path} is not covered; run `cargo xtask mutants {path}`")];
+    let files = [(FILE, CODE), (other, "fn f() {}\n")];
+    assert_eq!(wrong(&page(&reason()), &reason(), &files), expected(other));
+    let sum = source::sum(CODE);
+    let unfinished =
+        page(&reason()).replace(&format!("| {FILE} | {sum} |"), &format!("| {FILE} | not done |"));
+    assert_eq!(wrong(&unfinished, &reason(), &[(FILE, CODE)]), expected(FILE));
+    assert_eq!(wrong("", "", &[(FILE, CODE)]), expected(FILE), "nor may the page be gone");
+}
+
+#[test]
+fn survivor_without_a_reason_and_reason_without_a_survivor_are_red() {
+    let problems = wrong(&page(""), "", &[(FILE, CODE)]);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with(&format!("{FILE}: `{SURVIVOR}` survives; write a test")), "{problems:?}");
+    let idle = reason() + &format!("{FILE}\treplace + with - in A::go\tnobody knows\n");
+    assert_eq!(
+        wrong(&page(&idle), &idle, &[(FILE, CODE)]),
+        [format!("specs/survivors.tsv: no `replace + with - in A::go` survives in {FILE}; take it out")]
+    );
+}
+
+#[test]
+fn reason_of_two_survivors_of_one_name_does_not_hold_for_three() {
+    let survivors = |count: usize, reasons: &str| {
+        let mut record = Record::read("", reasons).unwrap();
+        let mut function = Function::new("A::go".to_owned(), "00ff".to_owned());
+        (0..count).for_each(|_| function.count(Outcome::Survived, SURVIVOR));
+        record.add(FILE, function);
+        record.survivors().map(|(_, mutant, reason)| (mutant, reason.is_some())).collect::<Vec<_>>()
+    };
+    let both = reason().replace(SURVIVOR, &format!("{SURVIVOR} (2)"));
+    assert_eq!(survivors(2, &both), [(format!("{SURVIVOR} (2)"), true)]);
+    assert_eq!(survivors(3, &both), [(format!("{SURVIVOR} (3)"), false)]);
+    assert_eq!(survivors(1, &both), [(SURVIVOR.to_owned(), false)]);
+}
+
+#[test]
+fn page_that_was_not_written_as_it_stands_is_red() {
+    let files = [(FILE, CODE)];
+    let expected = ["docs/mutants.md is not as it would be written now; run `cargo xtask mutants`"];
+    let better = page(&reason()).replace("| 1 | 0 | 0 |", "| 2 | 0 | 0 |");
+    assert_eq!(wrong(&better, &reason(), &files), expected);
+    let reworded = reason().replace("both are zero", "neither is one");
+    assert_eq!(wrong(&page(&reason()), &reworded, &files), expected);
+}
+
+#[test]
+fn file_that_has_gone_from_the_tree_and_not_from_the_page_is_red() {
+    assert_eq!(
+        wrong(&page(&reason()), &reason(), &[]),
+        [format!("docs/mutants.md: {FILE} is gone; run `cargo xtask mutants`")]
+    );
+}
+
+#[test]
+fn file_without_mutants_stays_done_and_one_that_has_gone_is_forgotten() {
+    let mut record = Record::default();
+    record.keep_only(FILE, &[]);
+    record.finish(FILE, "abcd".to_owned());
+    let mut again = Record::read(&record.page(), "").unwrap();
+    assert_eq!(again.page(), record.page());
+    assert!(again.counts().contains(&format!("| {FILE} | abcd | 0 |")));
+    again.keep_files(&[]);
+    assert!(!again.page().contains(FILE));
 }
 
 #[test]

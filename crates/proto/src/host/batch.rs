@@ -8,6 +8,7 @@ use super::demux::Found;
 use super::input::Seen;
 use super::key::Key;
 use super::shards::Sought;
+use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::segment::Segment;
 use crate::{Checksum, DropReason, Frame, Instant, InterfaceId};
 use arrayvec::ArrayVec;
@@ -16,7 +17,7 @@ use core::hint::black_box;
 /// Frames that are looked up together.
 const BATCH: usize = 16;
 /// Fewer tuples are not worth it: the look ahead costs as much for a few as for all.
-const WORTH: usize = 5;
+pub(super) const WORTH: usize = 5;
 
 /// A frame of a batch before its turn. Made in its place, because it is large.
 struct Staged {
@@ -132,14 +133,33 @@ impl Host {
                 Found::TimeWait6(index) => self.time_wait_6.touch(*index),
             };
         }
-        for found in probable.iter().flatten() {
+        black_box(read);
+        self.touch_connections(probable.into_iter().flatten());
+    }
+
+    /// Reads a little of what these connections consist of, one part of all of them after the other, so that the waits for
+    /// memory overlap. What it reads means nothing.
+    #[inline]
+    pub(super) fn touch_connections(&self, probable: impl Iterator<Item = Found> + Clone) {
+        let mut read = 0;
+        for found in probable.clone() {
             if let Found::Connection(index) = found
-                && let Some(connection) = self.connections.get(*index)
+                && let Some(connection) = self.connections.get(index)
             {
                 read ^= connection.touch();
             }
         }
-        black_box(read);
+        // Text that is not acknowledged yet lies behind a pointer.
+        let mut waiting = 0;
+        for found in probable {
+            if let Found::Connection(index) = found
+                && let Some(Connection { phase: Phase::Synchronized(tcb), .. }) = self.connections.get(index)
+                && let Some(send) = &tcb.send
+            {
+                waiting ^= send.touch();
+            }
+        }
+        black_box((read, waiting));
     }
 
     /// A segment that was read out of its frame.

@@ -181,9 +181,11 @@ impl Host {
                     return Turn::Nothing;
                 };
                 self.counters.retransmits += u64::from(plan.kind == Kind::Retransmission);
-                let header = build::build(tcb, now, &plan, pressed, &mut out.text);
-                let short =
-                    if out.text.is_empty() { build::short_text(tcb, plan.seq, plan.text) } else { &[] };
+                let (header, short) = build::build(tcb, now, &plan, pressed, &mut out.text);
+                let short = match (&tcb.send, short) {
+                    (Some(send), Some(piece)) => send.text_of(piece),
+                    _ => &[],
+                };
                 let mark = tcb.config.mark;
                 emit(&connection.key, connection.interface, config, mark, &header, short, out);
                 if plan.text > u32::from(tcb.snd.mss) && out.text_len() > usize::from(tcb.snd.mss) {

@@ -1,5 +1,6 @@
 //! What is due.
 
+use super::batch::WORTH;
 use super::demux::Found;
 use super::{Event, Host};
 use crate::tcp::arrives::Stop;
@@ -8,7 +9,13 @@ use crate::tcp::error::CloseReason;
 use crate::tcp::info::Trouble;
 use crate::tcp::timers;
 use crate::{ConnectionId, DropReason, Instant};
+use arrayvec::ArrayVec;
 use core::ops::ControlFlow;
+
+/// Entries of the wheel that are looked up together.
+const TOGETHER: usize = 16;
+/// With fewer connections than this, what is due is in the cache.
+const MANY: usize = 1_000;
 
 impl Host {
     /// The instant of [`Host::poll_timeout`] has come. Harmless at any other time.
@@ -17,12 +24,39 @@ impl Host {
         if self.reassembly.poll_timeout().is_some_and(|due| due <= now) {
             self.expire_fragments(now);
         }
-        while let Some((packed, at)) = self.wheel.pop_due(now) {
-            match Found::unpack(packed) {
-                Found::Connection(index) => self.connection_timeout(now, index, at),
-                Found::HalfOpen(index) => self.half_open_timeout(now, index),
-                _ => {}
+        while let Some(entry) = self.wheel.pop_due(now) {
+            if self.connections.len() < MANY {
+                self.entry_due(now, entry);
+            } else {
+                self.several_due(now, entry);
             }
+        }
+    }
+
+    /// Handles entries of the wheel that are due, the first of them and what follows, once all they concern was looked up
+    /// ahead of use.
+    #[cold]
+    #[inline(never)]
+    fn several_due(&mut self, now: Instant, first: (u32, Instant)) {
+        let mut due: ArrayVec<_, TOGETHER> = [first].into_iter().collect();
+        while !due.is_full()
+            && let Some(entry) = self.wheel.pop_due(now)
+        {
+            due.push(entry);
+        }
+        if due.len() >= WORTH {
+            self.touch_connections(due.iter().map(|(packed, _)| Found::unpack(*packed)));
+        }
+        for entry in due {
+            self.entry_due(now, entry);
+        }
+    }
+
+    fn entry_due(&mut self, now: Instant, (packed, at): (u32, Instant)) {
+        match Found::unpack(packed) {
+            Found::Connection(index) => self.connection_timeout(now, index, at),
+            Found::HalfOpen(index) => self.half_open_timeout(now, index),
+            _ => {}
         }
     }
 

@@ -166,17 +166,15 @@ const fn fold(total: u64) -> u16 {
 }
 
 /// Octets of a run that is summed by one chain of carries.
-const RUN: usize = 128;
-/// Octets that one turn of the bulk loop takes: two runs, whose chains the processor follows side by side.
-const STRIDE: usize = 2 * RUN;
-/// Octets of a run of what is left after that.
-const PIECE: usize = 64;
+const RUN: usize = 64;
+/// Octets that one turn of the bulk loop takes: four runs, whose chains the processor follows side by side.
+const STRIDE: usize = 4 * RUN;
 
 /// The one's complement sum of `bytes` in the machine's own byte order, which folding and one swap make right
 /// (RFC 1071 §2 B).
 #[inline]
 fn sum_native(bytes: &[u8]) -> u64 {
-    let (sum, rest) = if bytes.len() < PIECE { (0, bytes) } else { sum_pieces(bytes) };
+    let (sum, rest) = if bytes.len() < RUN { (0, bytes) } else { sum_runs(bytes) };
     let (words, tail) = rest.as_chunks::<8>();
     let sum = match words {
         [] => sum,
@@ -191,21 +189,21 @@ fn sum_native(bytes: &[u8]) -> u64 {
     if tail.is_empty() { sum } else { plus(sum, last_word(bytes, tail)) }
 }
 
-/// The sum of all whole pieces, and what follows them.
+/// The sum of all whole runs, and what follows them.
 #[inline]
-fn sum_pieces(bytes: &[u8]) -> (u64, &[u8]) {
+fn sum_runs(bytes: &[u8]) -> (u64, &[u8]) {
     let (strides, rest) = bytes.as_chunks::<STRIDE>();
-    let (mut even, mut odd) = (0, 0);
+    let mut sums = [0; 4];
     for stride in strides {
-        let [first, second] = stride.as_chunks::<RUN>().0 else { continue };
-        even = run(even, first);
-        odd = run(odd, second);
+        let [first, second, third, fourth] = stride.as_chunks::<RUN>().0 else { continue };
+        let [a, b, c, d] = sums;
+        sums = [run(a, first), run(b, second), run(c, third), run(d, fourth)];
     }
-    let mut sum = plus(even, odd);
-    let (pieces, rest) = rest.as_chunks::<PIECE>();
-    for piece in pieces {
-        let [a, b, c, d, e, f, g, h] = piece.as_chunks::<8>().0 else { continue };
-        sum = chain_octets!(sum, a, b, c, d, e, f, g, h);
+    let [a, b, c, d] = sums;
+    let mut sum = plus(plus(a, b), plus(c, d));
+    let (runs, rest) = rest.as_chunks::<RUN>();
+    for one in runs {
+        sum = run(sum, one);
     }
     (sum, rest)
 }
@@ -213,8 +211,8 @@ fn sum_pieces(bytes: &[u8]) -> (u64, &[u8]) {
 /// `sum` plus one run. Inlined, so that it stays a chain of nothing but additions.
 #[inline(always)]
 fn run(sum: u64, run: &[u8; RUN]) -> u64 {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = run.as_chunks::<8>().0 else { return sum };
-    chain_octets!(sum, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
+    let [a, b, c, d, e, f, g, h] = run.as_chunks::<8>().0 else { return sum };
+    chain_octets!(sum, a, b, c, d, e, f, g, h)
 }
 
 /// The fewer than eight octets of `tail`, at the end of `bytes`, as a word that zeros complete.

@@ -10,7 +10,10 @@ const LATER: Duration = Duration::from_secs(64);
 
 /// A host at port 81 whose queue of half-open connections is full, and its listener.
 fn crowded(tcp: TcpConfig, config: ListenConfig) -> Solo {
-    let mut solo = Solo::listening(tcp);
+    crowd(Solo::listening(tcp), config)
+}
+
+fn crowd(mut solo: Solo, config: ListenConfig) -> Solo {
     solo.listener = solo.host.listen("0.0.0.0:81".parse().unwrap(), config.backlog(1)).unwrap();
     solo.tuple.local.set_port(81);
     solo.tuple.remote.set_port(1);
@@ -199,6 +202,36 @@ fn cookie_answered_while_the_accept_queue_is_full_is_asked_again_when_the_syn_qu
     assert_eq!(solo.host.counters().drops.get(DropReason::ForeignEcho), 1);
     solo.arrives(text(0, 0, b"x").ts(501, first));
     assert_eq!(solo.state(), State::Established);
+}
+
+#[test]
+fn echo_of_a_cookie_is_good_though_it_was_rounded_down_to_before_the_host_began() {
+    let solo = Solo { now: Instant::ZERO, ..Solo::listening(TcpConfig::default()) };
+    let mut solo = crowd(solo, ListenConfig::default());
+    let answers: Vec<Sent> = (2..=4)
+        .map(|port| {
+            solo.tuple.remote.set_port(port);
+            cookie(&mut solo, rich(Some(14), true))
+        })
+        .collect();
+    solo.tuple.remote.set_port(1);
+    solo.arrives(seg(Flags::RST, 0, 0));
+    // The last finds the accept queue full and is kept half-open.
+    for (port, answer) in (2..=4).zip(&answers) {
+        solo.tuple.remote.set_port(port);
+        solo.iss = answer.header.seq;
+        solo.arrives(ack(0, 0).ts(501, echo(answer)));
+    }
+    assert_eq!(solo.state(), State::SynReceived);
+    let offset = solo.host.numbers.of(&super::super::key::Key::from_tuple(&solo.tuple)).timestamp_offset;
+    assert!(SeqNum(echo(&answers[2])).before(SeqNum(offset)), "the clock stood there when the host began");
+    solo.host.accept(solo.listener).unwrap();
+    solo.now += Duration::from_millis(100);
+    solo.arrives(text(0, 0, b"x").ts(502, echo(&answers[2])));
+    assert_eq!(
+        (solo.state(), solo.host.counters().drops.get(DropReason::ForeignEcho)),
+        (State::Established, 0)
+    );
 }
 
 #[test]

@@ -379,3 +379,23 @@ fn send_buffer_of_gigabytes_keeps_the_numbers_in_order() {
     let sent = solo.sent();
     assert_eq!((sent.len(), sent[0].text.len(), sent[0].flags), (10, 1000, Flags::ACK));
 }
+
+/// With so many connections, what is due is looked up ahead of use, sixteen entries at a time.
+#[test]
+fn timers_of_two_thousand_connections_that_are_due_together_expire_once_each_and_in_their_order() {
+    let mut pair = Pair::new();
+    pair.lose = Some(|_, _, _| true);
+    let clients: Vec<ConnectionId> = (0..2_000).map(|_| pair.connect(ConnectConfig::default())).collect();
+    let ports: Vec<u16> = clients.iter().map(|client| pair.tuple(*client).local.port()).collect();
+    pair.run_for(Duration::from_millis(999));
+    // Ended in the last moment, with its entry still in the wheel, and its place taken by another.
+    let now = pair.now;
+    pair.hosts[0].stream(clients[700]).unwrap().abort(now);
+    let late = pair.connect(ConnectConfig::default());
+    pair.run_for(Duration::from_millis(500));
+    let again = pair.seen.iter().filter(|seen| seen.at >= Instant::from_millis(2_000));
+    let again: Vec<u16> = again.map(|seen| seen.header.source).collect();
+    let expected: Vec<u16> = ports.iter().copied().filter(|port| *port != ports[700]).collect();
+    assert_eq!(again, expected);
+    assert_eq!(pair.hosts[0].state_of(&pair.tuple(late)), State::SynSent);
+}

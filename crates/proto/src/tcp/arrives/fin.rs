@@ -4,7 +4,6 @@
 
 use super::Stop;
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::octets;
 use crate::tcp::tcb::Tcb;
 use crate::wire::tcp::Flags;
 use core::ops::ControlFlow;
@@ -16,8 +15,8 @@ pub(super) fn process(tcb: &mut Tcb, seg: &Segment) -> ControlFlow<Stop> {
         return ControlFlow::Continue(());
     }
     if seg.has(Flags::FIN) {
-        // `seg.seq` stands behind the text after the seventh step.
-        let place = seg.seq + octets(seg.text.len());
+        // The seventh step has taken the text off and moved `seg.seq` behind it.
+        let place = seg.seq;
         if place != tcb.rcv.nxt {
             tcb.rare_mut().early_fin = Some(place);
             tcb.ack_now();

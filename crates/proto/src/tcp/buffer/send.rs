@@ -44,11 +44,28 @@ pub(crate) struct SendBuffer {
     front: u64,
     /// The position one past the last chunk: where the text in `tail` begins.
     chunks_end: u64,
+    /// The position one past the last octet.
+    end: u64,
     /// The chunk that the last segment ended in: where the next one probably begins.
     hint: usize,
     /// What that segment left of its chunk, and the position of it: the next segment but for the cutting.
     next: Bytes,
     next_at: u64,
+}
+
+/// Where text lies that is in one piece: in a chunk or in the block that is being written into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    chunk: Option<usize>,
+    start: usize,
+    end: usize,
+}
+
+impl Piece {
+    /// Octets of it.
+    pub(crate) const fn len(self) -> usize {
+        self.end - self.start
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -100,17 +117,30 @@ impl Block {
 impl SendBuffer {
     /// Octets not acknowledged.
     pub(crate) fn len(&self) -> usize {
-        octets(self.chunks_end - self.front) + self.tail.text.len() - self.stale
+        octets(self.end - self.front)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// Reads a little of each of its cache lines, so that they are in the cache when they are needed. The result means
+    /// nothing.
+    #[inline]
+    pub(crate) fn touch(&self) -> usize {
+        octets(self.front)
+            ^ self.chunks.len()
+            ^ self.tail.size
+            ^ self.ring.len()
+            ^ self.next.len()
+            ^ self.stale
+    }
+
     /// Appends text without copying it.
     pub(crate) fn push(&mut self, text: Bytes) {
         if !text.is_empty() {
             self.freeze_tail();
+            self.end += text.len() as u64;
             self.push_chunk(text);
         }
     }
@@ -125,6 +155,7 @@ impl SendBuffer {
             let room = self.tail.room();
             if text.len() <= room {
                 self.tail.text.extend_from_slice(text);
+                self.end += text.len() as u64;
                 return;
             }
             // The last corner of a block is not worth cutting a message in two.
@@ -132,6 +163,7 @@ impl SendBuffer {
             if room > 0 && !corner {
                 let (now, later) = text.split_at(room);
                 self.tail.text.extend_from_slice(now);
+                self.end += now.len() as u64;
                 text = later;
             }
             self.new_block(text.len(), free);
@@ -180,16 +212,27 @@ impl SendBuffer {
     }
 
     /// The `max` octets from `offset` octets after SND.UNA on, or all there are, where they lie in one piece.
-    pub(crate) fn short(&self, offset: usize, max: usize) -> Option<&[u8]> {
-        let max = max.min(self.len().saturating_sub(offset));
+    pub(crate) fn short(&self, offset: usize, max: usize) -> Option<Piece> {
+        let len = max.min(self.len().saturating_sub(offset));
         let start = self.front + offset as u64;
-        let (text, skip) = if start >= self.chunks_end {
-            (&self.tail.text[..], self.stale + octets(start - self.chunks_end))
+        let (chunk, skip, held) = if start >= self.chunks_end {
+            (None, self.stale + octets(start - self.chunks_end), self.tail.text.len())
         } else {
-            let chunk = self.chunks.get(self.find(start))?;
-            (&chunk.text[..], octets(start - chunk.start))
+            let place = self.find(start);
+            let chunk = self.chunks.get(place)?;
+            (Some(place), octets(start - chunk.start), chunk.text.len())
         };
-        text.get(skip..skip + max)
+        (skip + len <= held).then_some(Piece { chunk, start: skip, end: skip + len })
+    }
+
+    /// The text of a piece that was found since the buffer changed last.
+    pub(crate) fn text_of(&self, piece: Piece) -> &[u8] {
+        let Piece { chunk, start, end } = piece;
+        let text = match chunk {
+            None => Some(&self.tail.text[..]),
+            Some(place) => self.chunks.get(place).map(|chunk| &chunk.text[..]),
+        };
+        text.and_then(|text| text.get(start..end)).unwrap_or_default()
     }
 
     /// Slices of the text from `offset` octets after SND.UNA on, at most `max` octets, as many as fit into `out`.
@@ -205,8 +248,7 @@ impl SendBuffer {
     }
 
     fn gather_anew(&mut self, start: u64, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {
-        let end = self.chunks_end + (self.tail.text.len() - self.stale) as u64;
-        let max = max.min(octets(end.saturating_sub(start)));
+        let max = max.min(octets(self.end.saturating_sub(start)));
         if max == 0 {
             return 0;
         }

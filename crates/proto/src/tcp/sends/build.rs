@@ -3,26 +3,26 @@
 use super::{Kind, Plan, window};
 use crate::Instant;
 use crate::frame::SHORT_TEXT;
-use crate::tcp::buffer::send::SLICES;
-use crate::tcp::seq::{SeqNum, octets};
+use crate::tcp::buffer::send::{Piece, SLICES};
+use crate::tcp::seq::octets;
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::tcp::timers::{AckDue, Waiting};
 use crate::wire::tcp::{Flags, Header, Options, Timestamp};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
-/// Builds the segment. Ports are the caller's to fill in, and short text is the caller's to copy ([`short_text`]).
+/// Builds the segment. Ports are the caller's to fill in, and short text is the caller's to copy: the piece, if there is one.
 pub(crate) fn build(
     tcb: &mut Tcb,
     now: Instant,
     plan: &Plan,
     pressed: bool,
     text: &mut ArrayVec<Bytes, SLICES>,
-) -> Header {
+) -> (Header, Option<Piece>) {
     let wnd = window::offer(tcb, pressed);
     let mut header = Header { seq: plan.seq, ack: tcb.rcv.nxt, flags: Flags::ACK, wnd, ..Header::default() };
     header.options = options(tcb, now, plan);
-    let sent = gather(tcb, plan, text);
+    let (sent, short) = gather(tcb, plan, text);
     if plan.fin && sent == plan.text {
         header.flags = header.flags.with(Flags::FIN);
     }
@@ -46,48 +46,37 @@ pub(crate) fn build(
     if !again || tcb.timers.ack_due != AckDue::Now {
         acknowledged(tcb);
     }
-    header
+    (header, short)
 }
 
-/// The text of a plan that is not worth a slice, since copying it costs less than sharing it: a segment of
-/// [`SHORT_TEXT`] octets at most that lies in one piece. Empty for any other.
-pub(crate) fn short_text(tcb: &Tcb, seq: SeqNum, max: u32) -> &[u8] {
-    let (Ok(offset), Ok(max)) = (usize::try_from(seq.since(tcb.snd.una)), usize::try_from(max)) else {
-        return &[];
-    };
-    match &tcb.send {
-        // What a device has to cut into segments is text in slices.
-        Some(send) if max <= SHORT_TEXT.min(usize::from(tcb.snd.mss)) => {
-            send.short(offset, max).unwrap_or_default()
-        }
-        _ => &[],
-    }
-}
-
-/// The slices of text of a plan, unless it is short; how many octets its text has.
-fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, SLICES>) -> u32 {
-    if plan.text == 0 {
-        return 0;
-    }
-    let short = short_text(tcb, plan.seq, plan.text).len();
-    if short > 0 {
-        return octets(short);
-    }
+/// The slices of text of a plan, or the piece it lies in where copying it costs less than sharing it: a segment of
+/// [`SHORT_TEXT`] octets at most. And how many octets it has.
+fn gather(tcb: &mut Tcb, plan: &Plan, text: &mut ArrayVec<Bytes, SLICES>) -> (u32, Option<Piece>) {
     let offset = plan.seq.since(tcb.snd.una);
     let (Some(send), Ok(offset), Ok(max)) =
         (&mut tcb.send, usize::try_from(offset), usize::try_from(plan.text))
     else {
-        return 0;
+        return (0, None);
     };
-    let taken = send.gather(offset, max, text);
+    if max == 0 {
+        return (0, None);
+    }
     let mss = usize::from(tcb.snd.mss);
+    // What a device has to cut into segments is text in slices.
+    if max <= SHORT_TEXT.min(mss)
+        && let Some(short) = send.short(offset, max)
+        && short.len() > 0
+    {
+        return (octets(short.len()), Some(short));
+    }
+    let taken = send.gather(offset, max, text);
     if taken == max || taken <= mss {
-        return octets(taken);
+        return (octets(taken), None);
     }
     // The slices did not reach: whole segments leave, the rest comes next.
     let whole = taken - taken % mss;
     cut(text, taken - whole);
-    octets(whole)
+    (octets(whole), None)
 }
 
 /// Takes octets off the end.

@@ -63,7 +63,7 @@ fn record_gives_back_what_it_was_made_of() {
     assert_eq!(record.local(), (Ipv4Addr::new(10, 0, 0, 1), 80));
     assert_eq!(record.remote(), (Ipv4Addr::new(10, 0, 0, 2), 40_000));
     assert_eq!((record.snd_nxt(), record.rcv_nxt()), (SND_NXT, RCV_NXT));
-    assert_eq!((record.window_field(), record.rcv_wnd()), (400, WINDOW));
+    assert_eq!((record.window_field(), record.rcv_wind_shift(), record.rcv_wnd()), (400, 3, WINDOW));
     assert_eq!((record.interface(), record.owner()), (InterfaceId(200), OwnerId(7)));
     assert_eq!((record.ts_recent(), record.queue(), record.is_covered()), (Some(99), 5, false));
     assert_eq!(self::record(None).ts_recent(), None);
@@ -300,6 +300,21 @@ fn other_segments_are_answered_ten_in_a_row_and_once_a_second() {
 }
 
 #[test]
+fn repeated_fin_is_answered_ten_times_in_a_row_and_once_more_for_each_half_second() {
+    let (mut table, index) = lasting(MSL);
+    let burst = |table: &mut TimeWaitTable<Ipv4Addr>, now| {
+        (0..1_000).take_while(|_| table.restart(index, ms(now))).count()
+    };
+    // Each answer starts 2*MSL again, and with it the half second.
+    assert_eq!(burst(&mut table, 0), 10);
+    assert_eq!((table.fins_left(index, ms(499)), burst(&mut table, 499)), (0, 0));
+    assert_eq!((table.fins_left(index, ms(500)), burst(&mut table, 500)), (1, 1));
+    assert_eq!((table.fins_left(index, ms(1_999)), burst(&mut table, 1_999)), (2, 2));
+    assert_eq!((table.fins_left(index, ms(2_498)), burst(&mut table, 2_498)), (0, 0));
+    assert_eq!((table.fins_left(index, ms(50_000)), burst(&mut table, 50_000)), (10, 10), "never more");
+}
+
+#[test]
 fn answers_to_other_segments_and_to_the_fin_have_accounts_of_their_own() {
     let (mut table, index) = lasting(MSL);
     assert_eq!(burst(&mut table, index, 100), 10);
@@ -487,6 +502,16 @@ fn text_in_the_window_is_ignored_in_time_wait() {
     assert_eq!(verdict, Verdict::Ignore(DropReason::TimeWaitStray));
 }
 
+// requirement: 9293-SA-TIME-WAIT-1
+#[test]
+fn text_is_acceptable_when_its_first_or_its_last_octet_lies_in_the_window() {
+    let at = |seq, len| judge(&record(None), seq, SND_NXT, ACK, len, None, true);
+    let stray = Verdict::Ignore(DropReason::TimeWaitStray);
+    assert_eq!((at(RCV_NXT - 10, 10), at(RCV_NXT - 10, 11)), (Verdict::Ack, stray));
+    assert_eq!((at(RCV_NXT - 1, 1), at(RCV_NXT - 1, 2)), (Verdict::Ack, stray));
+    assert_eq!((at(RCV_NXT + (WINDOW - 1), 10), at(RCV_NXT + WINDOW, 10)), (stray, Verdict::Ack));
+}
+
 #[test]
 fn bare_ack_is_not_answered_so_that_two_ends_cannot_ack_each_other_forever() {
     assert_eq!(plain(RCV_NXT, SND_NXT, ACK), Verdict::Ignore(DropReason::TimeWaitStray));
@@ -633,4 +658,44 @@ fn covered_record_answers_what_is_its_own_and_leaves_the_rest() {
     assert_eq!(covered(NEWER, new, FIN, 0), None);
     assert_eq!(covered(NEWER, SND_NXT, RST, 0), None);
     assert_eq!(covered(NEWER, SND_NXT, SYN, 0), None);
+}
+
+#[test]
+fn rst_or_syn_with_the_old_text_or_fin_on_it_is_not_the_covered_record_s_own() {
+    let covered = |seq, flags, len| judge_covered(&record(None), seq, SND_NXT, flags, len);
+    for alone in [RST, SYN] {
+        for flags in [alone, Flags { ack: true, ..alone }, Flags { ack: true, fin: true, ..alone }] {
+            assert_eq!(covered(RCV_NXT - 10 - u32::from(flags.fin), flags, 10), None, "{flags:?}");
+            assert_eq!(covered(RCV_NXT - u32::from(flags.fin), flags, 0), None, "{flags:?}");
+        }
+    }
+}
+
+#[test]
+fn covered_record_of_a_reset_connection_keeps_nothing_for_itself() {
+    let (mut table, index) = lasting(MSL);
+    table.mark_reset(index);
+    let covered = |seq, flags, len| judge_covered(table.get(index).unwrap(), seq, SND_NXT, flags, len);
+    assert_eq!(covered(RCV_NXT - 1, FIN, 0), None);
+    assert_eq!(covered(RCV_NXT - 10, ACK, 10), None);
+    assert_eq!(covered(NEWER, ACK, 0), None);
+}
+
+/// Its ACK is of what was never sent, so that it does not start 2*MSL again.
+#[test]
+fn covered_record_acks_text_whose_fin_ends_at_rcv_nxt_whatever_that_acknowledges() {
+    let covered = |seq, len| judge_covered(&record(None), seq, SND_NXT + 1, FIN, len);
+    assert_eq!(covered(RCV_NXT - 11, 10), Some(Verdict::Ack));
+    assert_eq!(
+        (covered(RCV_NXT - 10, 10), covered(RCV_NXT - 9, 10), covered(RCV_NXT - 1, 0)),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn only_an_ack_without_text_and_fin_is_the_covered_record_s_to_ignore() {
+    let covered = |flags, len| judge_covered(&record(None), NEWER, SND_NXT, flags, len);
+    assert_eq!(covered(ACK, 0), Some(Verdict::Ignore(DropReason::TimeWaitStray)));
+    assert_eq!((covered(ACK, 10), covered(FIN, 0), covered(Flags::default(), 0)), (None, None, None));
+    assert_eq!((covered(FIN, 10), covered(Flags::default(), 10)), (None, None));
 }
