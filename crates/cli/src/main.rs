@@ -54,7 +54,11 @@ enum Command {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return answer_parse_error(&error, std::env::args().nth(1).as_deref()),
+        Err(error) => {
+            let words: Vec<String> =
+                std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            return answer_parse_error(&error, &words);
+        }
     };
     let outcome = match cli.command {
         None => {
@@ -74,20 +78,20 @@ fn main() -> ExitCode {
 }
 
 /// Help and version go to stdout as clap has them; a mistake becomes one line on stderr and exit status 2.
-fn answer_parse_error(error: &clap::Error, first_word: Option<&str>) -> ExitCode {
+fn answer_parse_error(error: &clap::Error, words: &[String]) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
     if matches!(error.kind(), DisplayHelp | DisplayVersion) {
         // A reader that has gone away wants no help.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let mistake = error::Error::usage(in_one_line(&error.render().to_string(), first_word));
+    let mistake = error::Error::usage(in_one_line(&error.render().to_string(), words));
     eprintln!("linger: {mistake}");
     mistake.exit_code()
 }
 
 /// clap's paragraphs as one line: what is wrong, its tips, and where to read more.
-fn in_one_line(rendered: &str, first_word: Option<&str>) -> String {
+fn in_one_line(rendered: &str, words: &[String]) -> String {
     let mut what = String::new();
     let mut tips = String::new();
     for line in rendered.lines().map(str::trim) {
@@ -101,8 +105,13 @@ fn in_one_line(rendered: &str, first_word: Option<&str>) -> String {
             what = format!("{what}{space}{}", line.strip_prefix("error: ").unwrap_or(line));
         }
     }
-    let command = first_word.filter(|word| Cli::command().find_subcommand(word).is_some());
-    let command = command.map_or(String::new(), |word| format!(" {word}"));
+    let mut command = String::new();
+    let mut known = Cli::command();
+    for word in words {
+        let Some(subcommand) = known.find_subcommand(word) else { break };
+        known = subcommand.clone();
+        command = format!("{command} {word}");
+    }
     format!("{what}{tips}; see 'linger{command} --help'")
 }
 
@@ -118,7 +127,8 @@ mod tests {
 
     fn mistake(words: &[&str]) -> String {
         let error = Cli::try_parse_from(words).err().expect("a mistake");
-        in_one_line(&error.render().to_string(), words.get(1).copied())
+        let words: Vec<String> = words.iter().skip(1).map(ToString::to_string).collect();
+        in_one_line(&error.render().to_string(), &words)
     }
 
     #[test]
@@ -139,6 +149,9 @@ mod tests {
             (&["linger", "serve", ".", "--port", "0"], "--port", "see 'linger serve --help'"),
             (&["linger", "serve", ".", "--loss", "2"], "more than 100%", "see 'linger serve --help'"),
             (&["linger", "run"], "COMMAND", "see 'linger run --help'"),
+            (&["linger", "run", "--los", "1%", "--", "true"], "'--los'", "see 'linger run --help'"),
+            (&["linger", "sim"], "requires a subcommand", "see 'linger sim --help'"),
+            (&["linger", "sim", "explore", "--mls", "1"], "'--mls'", "see 'linger sim explore --help'"),
         ] {
             let line = mistake(words);
             assert!(line.contains(what) && line.contains(more) && !line.contains('\n'), "{words:?}: {line}");

@@ -175,6 +175,28 @@ fn wait_time_wait_waits_for_the_last_time_wait_and_says_so() {
 }
 
 #[test]
+fn wait_time_wait_does_not_end_in_a_time_wait_that_it_abandons() {
+    in_fresh_network(|| {
+        let site = site();
+        let serving = Serving::start(&[&site.at(""), "--wait-time-wait", "--msl", "1"]);
+        // Neither asks again nor closes.
+        let mut idle = connect("10.7.0.2:80");
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("writable");
+        idle.read_exact(&mut [0; 1]).expect("readable");
+        serving.signal(SIGINT);
+        let began = Instant::now();
+        let ended = serving.finish();
+        // Ten seconds for the close. What closed in the next ten would end in a TIME-WAIT that nobody waits for.
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        assert_eq!(ended.status, 0, "{ended:?}");
+        assert!(ended.stderr.contains("1 connection did not close in time and was reset"), "{ended:?}");
+        assert!(ended.stderr.contains("no TIME-WAIT abandoned"), "{ended:?}");
+        let told = idle.read_to_end(&mut Vec::new()).and_then(|_| idle.write_all(b"x"));
+        assert!(told.is_err(), "by an RST");
+    });
+}
+
+#[test]
 fn second_ctrl_c_ends_the_wait_for_time_waits() {
     in_fresh_network(|| {
         let site = site();

@@ -2,7 +2,7 @@
 //!
 //! Every connection gets its FIN after what was written, and stays in the hands of the stack (text that still comes
 //! is thrown away, so that the peer's FIN can follow it) until it has ended or the deadline has come. Only then does
-//! the driver end. The connections are not simply let go of, because an orphan cannot be reset at the deadline.
+//! the driver end. The connections are not simply let go of, because an orphan answers text that still comes by RST.
 
 use crate::error::StackEnded;
 use crate::shared::{Core, Handle, Pump, Slot, set_waker};
@@ -22,8 +22,8 @@ pub struct ShutdownReport {
     pub failed: u64,
     /// Connections that this side reset: those not yet open at the beginning, and those not yet closed at the deadline.
     pub aborted: u64,
-    /// Connections that the application had let go of and that had not ended at the deadline. Nobody answers their
-    /// peers any more.
+    /// Connections that the application had let go of before, and that this side reset because they had not ended at the
+    /// deadline.
     pub orphans: u64,
     /// TIME-WAITs that are given up before their time is over.
     pub time_wait: u64,
@@ -156,7 +156,7 @@ impl Core {
             if self.abort(id) {
                 report.aborted += 1;
             } else {
-                report.orphans += 1;
+                report.orphans += u64::from(self.host.abort_orphan(now, id));
             }
         }
         // One whose time is over may still be in the table until the next timeout: nothing is given up with it.

@@ -186,13 +186,18 @@ mod linux {
             open => eprintln!("linger: closing {open} connections (Ctrl-C again ends at once)"),
         }
         stop.stop(PATIENCE).await;
-        if args.wait_time_wait {
+        let patience = if args.wait_time_wait {
             wait_for_time_waits(&stack).await;
-        }
-        let report = stack.end(PATIENCE).await;
-        let reset = report.aborted + report.orphans;
-        if reset > 0 {
-            eprintln!("linger: {reset} connections did not close in time and were reset");
+            // What closed only now would end in a TIME-WAIT that nobody waits for.
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let report = stack.end(patience).await;
+        match report.aborted + report.orphans {
+            0 => {}
+            1 => eprintln!("linger: 1 connection did not close in time and was reset"),
+            n => eprintln!("linger: {n} connections did not close in time and were reset"),
         }
         let lifetime = args.msl * 2;
         match report.time_wait {

@@ -2,6 +2,7 @@
 
 use super::log::AccessLog;
 use super::site::Site;
+use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,14 +25,24 @@ pub(crate) struct Server {
     log: AccessLog,
     watch: Option<Watch>,
     open: Arc<AtomicUsize>,
-    stop: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
     /// Held by every connection; when the last one is gone, nothing is served any more.
     alive: mpsc::Sender<Infallible>,
 }
 
+/// Where a server is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Phase {
+    Serving,
+    /// Nobody is accepted any more; requests under way are answered.
+    Stopping,
+    /// They had their time: every connection is closed after what was written.
+    Over,
+}
+
 /// What ends a [`Server`].
 pub(crate) struct Stop {
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     gone: mpsc::Receiver<Infallible>,
     open: Arc<AtomicUsize>,
 }
@@ -51,26 +62,30 @@ pub(crate) struct Traffic {
 impl Server {
     /// A server that serves once [`Server::listen`] is given a listener.
     pub(crate) fn new(site: Site, log: AccessLog, watch: Option<Watch>) -> (Self, Stop) {
-        let (stop_sender, stop) = watch::channel(false);
+        let (tell, phase) = watch::channel(Phase::Serving);
         let (alive, gone) = mpsc::channel(1);
         let open = Arc::new(AtomicUsize::new(0));
-        let server = Self { site, log, watch, open: Arc::clone(&open), stop, alive };
-        (server, Stop { stop: stop_sender, gone, open })
+        let server = Self { site, log, watch, open: Arc::clone(&open), phase, alive };
+        (server, Stop { phase: tell, gone, open })
     }
 
     /// Accepts connections until told to stop, each served by a task of its own.
     pub(crate) fn listen(&self, listener: TcpListener) {
         let server = self.clone();
         tokio::spawn(async move {
-            let mut stop = server.stop.clone();
+            let mut phase = server.phase.clone();
             loop {
                 let accepted = tokio::select! {
                     biased;
-                    _ = stop.wait_for(|stop| *stop) => return,
+                    _ = phase.wait_for(|phase| *phase >= Phase::Stopping) => break,
                     accepted = listener.accept() => accepted,
                 };
                 // An error here means that the stack below is gone; whoever drives it reports that.
                 let Ok((stream, peer)) = accepted else { return };
+                tokio::spawn(server.clone().connection(stream, peer));
+            }
+            // Their handshakes are over, and their requests may be here; with the listener they would be reset.
+            while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
                 tokio::spawn(server.clone().connection(stream, peer));
             }
         });
@@ -93,14 +108,17 @@ impl Server {
         // gets its whole answer.
         let connection = http1::Builder::new().half_close(true).serve_connection(io, service);
         let mut connection = pin!(connection);
-        let mut stopping = false;
+        let mut next = Phase::Stopping;
         loop {
             tokio::select! {
                 biased;
                 // How a connection ends is in the access log where it matters, else the client's affair.
                 _ = connection.as_mut() => break,
-                _ = self.stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
+                _ = self.phase.wait_for(|phase| *phase >= next) => {
+                    if next == Phase::Over {
+                        break;
+                    }
+                    next = Phase::Over;
                     connection.as_mut().graceful_shutdown();
                 }
             }
@@ -116,12 +134,15 @@ impl Stop {
         self.open.load(Relaxed)
     }
 
-    /// Stops accepting, lets every request under way finish, closes idle connections; waits at most `patience`.
+    /// Stops accepting, lets every request under way finish, closes idle connections; waits at most `patience`, and closes
+    /// what is left then after what was written.
     /// Call it after the [`Server`] itself was dropped, else it waits for that too.
     pub(crate) async fn stop(mut self, patience: Duration) {
-        self.stop.send_replace(true);
+        self.phase.send_replace(Phase::Stopping);
         // Nothing is ever sent: the channel ends when the last connection has dropped its end.
-        let _ = tokio::time::timeout(patience, self.gone.recv()).await;
+        if tokio::time::timeout(patience, self.gone.recv()).await.is_err() {
+            self.phase.send_replace(Phase::Over);
+        }
     }
 }
 
@@ -181,5 +202,55 @@ impl AsyncWrite for Counted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linger::Net;
+    use linger::device::{Capabilities, Channel};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A stack that listens, another one, and a connection between them.
+    async fn connected() -> (Net, TcpListener, Net, TcpStream) {
+        let able = Capabilities { mtu: 1500, checksum_offload: true, segmentation_offload: true };
+        let (left, right) = Channel::pair(64, able);
+        let net = Net::builder().address(left, [10, 0, 0, 1], 24).spawn().expect("server");
+        let client = Net::builder().address(right, [10, 0, 0, 2], 24).spawn().expect("client");
+        let listener = net.listen(([10, 0, 0, 1], 80)).await.expect("listening");
+        let stream = client.connect(([10, 0, 0, 1], 80)).await.expect("connected");
+        (net, listener, client, stream)
+    }
+
+    #[tokio::test]
+    async fn who_waits_to_be_accepted_when_the_end_comes_is_still_answered() {
+        let (net, listener, _client, mut stream) = connected().await;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.expect("asked");
+        while net.snapshot().listeners[0].accept_queue == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (server, stop) = Server::new(Site::Page("the page"), AccessLog::silent(), None);
+        server.listen(listener);
+        drop(server);
+        // Before the task that accepts has run at all.
+        stop.stop(Duration::from_secs(10)).await;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer, not an RST");
+        assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("the page"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn request_that_does_not_come_to_its_end_in_time_is_closed_in_order() {
+        let (_net, listener, _client, mut stream) = connected().await;
+        let (server, stop) = Server::new(Site::Page("the page"), AccessLog::silent(), None);
+        server.listen(listener);
+        drop(server);
+        stream.write_all(b"GET / HT").await.expect("half a request");
+        while stop.open() == 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.stop(Duration::from_millis(50)).await;
+        assert_eq!(stream.read(&mut [0]).await.expect("a FIN, not an RST"), 0);
     }
 }

@@ -205,6 +205,16 @@ impl Host {
         held.then(|| Stream::new(self, id))
     }
 
+    /// Resets a connection that the application has let go of and that has not ended; whether there was one. For a stack
+    /// that ends before its orphans do: nobody would answer their peers any more.
+    pub fn abort_orphan(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let orphan = self.connection(id).is_some_and(|connection| !connection.holder().is_application());
+        if orphan {
+            self.abort_connection(now, id.index, CloseReason::Aborted);
+        }
+        orphan
+    }
+
     /// How a connection ended that the application still holds; `None` while it lives.
     pub fn ended(&self, id: ConnectionId) -> Option<CloseReason> {
         match &self.connection(id)?.phase {

@@ -165,7 +165,7 @@ impl Host {
         let Proven { key, hash, interface, listener, agreed, scaled } = proven;
         let source = self.sources.of(key.addresses().1);
         let listening = self.listeners.get(listener);
-        if listening.is_none_or(|listening| self.bound_reached(listening, source).is_some()) {
+        if listening.is_none_or(|listening| self.bound_reached(listening, source, false).is_some()) {
             return;
         }
         // The handshake has taken an unknown time: it measures nothing.

@@ -55,7 +55,7 @@ impl Host {
             return Err(DropReason::AcceptQueueFull);
         }
         let source = self.sources.of(key.addresses().1);
-        if let Some(reason) = self.bound_reached(listening, source) {
+        if let Some(reason) = self.bound_reached(listening, source, covered.is_some()) {
             return self.syn_beyond_bound(now, interface, key, listener, covered.is_some(), reason, seg);
         }
         let link_mss = link_mss(&self.interfaces, key, interface);
@@ -93,12 +93,23 @@ impl Host {
         Ok(())
     }
 
-    /// Why the listener may not have one more half-open connection from this source, if it may not.
+    /// Why the listener may not have one more half-open connection from this source, if it may not. One that `reopens` a
+    /// TIME-WAIT answers to the bound of the host alone, as on Linux: its peer has been here before, which a flood from
+    /// forged sources has not, and a cookie cannot carry the number it needs.
     #[inline]
-    pub(super) fn bound_reached(&self, listening: &Listener, source: Source) -> Option<DropReason> {
+    pub(super) fn bound_reached(
+        &self,
+        listening: &Listener,
+        source: Source,
+        reopens: bool,
+    ) -> Option<DropReason> {
         let half_open_max = usize::try_from(self.config.half_open_max).unwrap_or(usize::MAX);
-        if listening.syn_queue_full() || self.half_open.len() >= half_open_max {
+        let exempt = reopens && listening.hold.is_none();
+        if (listening.syn_queue_full() && !exempt) || self.half_open.len() >= half_open_max {
             return Some(DropReason::SynQueueFull);
+        }
+        if exempt {
+            return None;
         }
         let most = listening.per_source_max(self.config.half_open_per_source_max);
         (self.sources.count(source) >= most).then_some(DropReason::SynSourceFull)

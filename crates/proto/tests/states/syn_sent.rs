@@ -72,6 +72,18 @@ fn syn_ack_that_echoes_an_earlier_syn_is_dropped_without_a_word() {
     });
 }
 
+// requirement: 9293-SA-SYN-SENT-4
+#[test]
+fn syn_ack_that_echoes_nothing_establishes_whatever_our_clock_says() {
+    syn_sent(|scene| {
+        let mut header = scene.peer.header(SYN_ACK);
+        if let Some(timestamp) = &mut header.options.timestamp {
+            timestamp.ecr = 0;
+        }
+        scene.hear_header(&header, b"").acks(1).leads_to(Established);
+    });
+}
+
 // requirement: 9293-SA-SYN-SENT-5
 #[test]
 fn unacceptable_ack_in_syn_sent_is_reset_at_its_ack_and_the_syn_is_sent_again_in_its_time() {

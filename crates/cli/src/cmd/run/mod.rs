@@ -42,7 +42,7 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// The command and its arguments
-    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
 
     #[command(flatten)]
@@ -143,5 +143,28 @@ mod linux {
     fn absolute(dir: &std::path::Path) -> Result<std::path::PathBuf> {
         std::fs::canonicalize(dir)
             .map_err(|error| Error::usage(format!("cannot read '{}': {}", dir.display(), plain(&error))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Call {
+        #[command(flatten)]
+        args: super::Args,
+    }
+
+    #[test]
+    fn options_before_the_command_are_ours_and_those_behind_it_its_own() {
+        for words in [&["run", "-q", "curl", "-s", "--", "x"][..], &["run", "-q", "--", "curl", "-s"]] {
+            let args =
+                Call::try_parse_from(words).map_err(|error| error.to_string()).expect("a good call").args;
+            assert!(args.quiet && args.command[..2] == ["curl", "-s"], "{words:?}: {args:?}");
+        }
+        for words in [&["run", "--los", "1%", "--", "true"][..], &["run", "-x"]] {
+            assert!(Call::try_parse_from(words).is_err(), "{words:?}");
+        }
     }
 }

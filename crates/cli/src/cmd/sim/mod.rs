@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 /// Two hosts without a network: what can happen to them.
 #[derive(clap::Args, Debug)]
+#[command(arg_required_else_help = false)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,

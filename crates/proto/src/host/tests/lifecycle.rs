@@ -221,6 +221,23 @@ fn orphan_in_fin_wait_2_ends_after_its_limit() {
 }
 
 #[test]
+fn orphan_can_be_reset_before_its_limit_and_a_held_connection_cannot() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.established();
+    let tuple = pair.tuple(client);
+    assert!(!pair.hosts[0].abort_orphan(pair.now, client));
+    pair.close(0, client);
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!((pair.states(&tuple).0, pair.hosts[0].orphans), (State::FinWait2, 1));
+    assert!(pair.hosts[0].abort_orphan(pair.now, client));
+    assert!(!pair.hosts[0].abort_orphan(pair.now, client), "it is gone");
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!((pair.states(&tuple).0, pair.hosts[0].orphans), (State::Closed, 0));
+    assert!(pair.events[0].contains(&Event::Closed(client, CloseReason::Aborted)));
+    assert!(pair.events[1].contains(&Event::Closed(server, CloseReason::Reset)));
+}
+
+#[test]
 fn connect_on_a_tuple_in_time_wait_is_in_use_until_two_msl_are_over() {
     let mut config = HostConfig::default();
     config.tcp.timestamps = false;

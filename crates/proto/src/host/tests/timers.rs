@@ -54,6 +54,18 @@ fn anything_that_arrives_starts_the_idle_time_again() {
     assert!(solo.wait_ms(99_999).is_empty());
 }
 
+// requirement: 9293-MUST-26
+#[test]
+fn segment_that_anybody_could_have_made_does_not_start_the_idle_time_again() {
+    let mut solo = Solo::new(kept_alive());
+    solo.wait_ms(95_000);
+    // In the window, but it acknowledges what was never sent: a challenge, and no sign of life.
+    assert_eq!(solo.arrives(ack(0, 1)).len(), 1);
+    assert_eq!(solo.arrives(text(0, 1, b"forged")).len(), 1);
+    assert!(solo.wait_ms(4_999).is_empty());
+    assert_eq!(solo.wait_ms(1)[0].brief(), (Flags::ACK, -1, 0, 0));
+}
+
 #[test]
 fn probes_that_cross_are_both_answered() {
     let mut solo = Solo::new(kept_alive());

@@ -256,7 +256,31 @@ fn covered_record_answers_for_the_old_connection_and_never_with_rst() {
 }
 
 #[test]
-fn reopening_syn_that_finds_the_queue_full_is_dropped_and_time_wait_stays() {
+fn reopening_syn_finds_room_where_the_queue_of_the_listener_or_of_its_source_is_full() {
+    for (ipv6, per_source, backlog) in [(false, 1, 9), (false, 9, 1), (true, 1, 9), (true, 9, 1)] {
+        let config =
+            HostConfig { tcp: plain(), half_open_per_source_max: per_source, ..HostConfig::default() };
+        let solo = Solo::listening_as(config, InterfaceConfig::default())
+            .over(ipv6)
+            .accepted_with(seg(Flags::SYN, -1, 0).mss(1000));
+        let (mut solo, ..) = solo.brought_to(State::TimeWait);
+        solo.host.listeners.get_mut(solo.listener.index).unwrap().backlog = backlog;
+        let port = solo.tuple.remote.port();
+        for other in [1, 2] {
+            solo.tuple.remote.set_port(other);
+            assert_eq!(solo.arrives(seg(Flags::SYN, 0, 0)).len(), 1);
+        }
+        assert_eq!((solo.host.half_open.len(), solo.host.counters().syn_cookies_sent), (1, 1));
+        solo.tuple.remote.set_port(port);
+        let sent = solo.arrives(seg(Flags::SYN, 1, 0));
+        assert_eq!(sent[0].flags, SYN_ACK);
+        solo.arrives(ack(2, sent[0].seq + 1));
+        assert_eq!(solo.state(), State::Established);
+    }
+}
+
+#[test]
+fn reopening_syn_beyond_the_bound_of_the_host_is_dropped_and_time_wait_stays() {
     for ipv6 in FAMILIES {
         let config = HostConfig { tcp: plain(), half_open_max: 1, ..HostConfig::default() };
         let solo = Solo::listening_as(config, InterfaceConfig::default())
