@@ -74,7 +74,7 @@ impl Stack {
         } else {
             attach(builder, tun, config, options.capture)
         }
-        .map_err(cannot)?;
+        .map_err(|error| Error::failed(format!("cannot write the capture: {}", plain(&error))))?;
         let (net, driver) = builder.build().map_err(cannot)?;
         let (tell, ended) = watch::channel(None);
         tokio::spawn(async move {

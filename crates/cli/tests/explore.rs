@@ -34,6 +34,9 @@ fn wrong_call_is_told_in_one_line_before_the_search() {
     let (nothing, script) = (scratch.at("nothing.txt"), scratch.file("script", "msl=0\n"));
     for (arguments, what) in [
         (&["--faults", "many"][..], "--faults"),
+        (&["--states", "0"], "a number from 1 on is wanted"),
+        (&["--depth", "0"], "a number from 1 on is wanted"),
+        (&["--jobs", "0"], "a number from 1 on is wanted"),
         (&["--full", "--faults", "1"], "cannot be used with"),
         (&["--msl", "864000001"], "up to ten days"),
         (&["--replay", &nothing], "cannot read the script"),

@@ -3,6 +3,8 @@
 use super::log::AccessLog;
 use super::site::Site;
 use futures_util::FutureExt as _;
+use hyper::Request;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -12,11 +14,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{mpsc, watch};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+/// How long a client that was answered already may be silent before it has said everything, and go on in all.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+const HEARING_MAX: Duration = Duration::from_secs(30);
 
 /// A site on any number of listeners.
 #[derive(Clone)]
@@ -98,12 +105,28 @@ impl Server {
         stream.set_nodelay(true);
         stream.set_owner("http server");
         let traffic = self.watch.as_ref().map(|watch| watch(stream.local_addr(), peer));
-        let io = TokioIo::new(Counted { stream, traffic });
+        let (give_back, given_back) = oneshot::channel();
+        let io = TokioIo::new(Counted { stream: Some(stream), traffic, give_back: Some(give_back) });
+        let body = AtomicBool::new(false);
+        let garbage = self.serve(io, peer, &body).await;
+        // Nobody read all that the client says. Were the stream dropped now, the RST for the rest could overtake the answer.
+        if (garbage || body.load(Relaxed))
+            && let Ok(stream) = given_back.await
+        {
+            self.hear_out(stream).await;
+        }
+        self.open.fetch_sub(1, Relaxed);
+        drop(self.alive);
+    }
+
+    /// Answers requests until there are no more; `body` tells whether one came with a body. Whether what came last was no
+    /// request at all.
+    async fn serve(&mut self, io: TokioIo<Counted>, peer: SocketAddr, body: &AtomicBool) -> bool {
         let (site, log) = (&self.site, &self.log);
-        let service =
-            service_fn(
-                move |request| async move { Ok::<_, Infallible>(site.answer(request, peer, log).await) },
-            );
+        let service = service_fn(move |request: Request<Incoming>| async move {
+            body.fetch_or(!request.body().is_end_stream(), Relaxed);
+            Ok::<_, Infallible>(site.answer(request, peer, log).await)
+        });
         // No timer: an idle connection must not wake anyone. Half-close: a client that has said everything still
         // gets its whole answer.
         let connection = http1::Builder::new().half_close(true).serve_connection(io, service);
@@ -113,18 +136,31 @@ impl Server {
             tokio::select! {
                 biased;
                 // How a connection ends is in the access log where it matters, else the client's affair.
-                _ = connection.as_mut() => break,
+                ended = connection.as_mut() => return ended.is_err_and(|error| error.is_parse()),
                 _ = self.phase.wait_for(|phase| *phase >= next) => {
                     if next == Phase::Over {
-                        break;
+                        return false;
                     }
                     next = Phase::Over;
                     connection.as_mut().graceful_shutdown();
                 }
             }
         }
-        self.open.fetch_sub(1, Relaxed);
-        drop(self.alive);
+    }
+
+    /// Everything is said, FIN included: reads on and throws away until the client has said everything too.
+    async fn hear_out(&mut self, mut stream: TcpStream) {
+        let all = async {
+            // What is said in vain lies in no buffer for long.
+            let mut waste = [0; 4 << 10];
+            stream.shutdown().await?;
+            while timeout(SILENCE_MAX, stream.read(&mut waste)).await?? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        tokio::select! {
+            _done_or_broken = timeout(HEARING_MAX, all) => {}
+            _ = self.phase.wait_for(|phase| *phase >= Phase::Over) => {}
+        }
     }
 }
 
@@ -140,19 +176,40 @@ impl Stop {
     pub(crate) async fn stop(mut self, patience: Duration) {
         self.phase.send_replace(Phase::Stopping);
         // Nothing is ever sent: the channel ends when the last connection has dropped its end.
-        if tokio::time::timeout(patience, self.gone.recv()).await.is_err() {
+        if timeout(patience, self.gone.recv()).await.is_err() {
             self.phase.send_replace(Phase::Over);
         }
     }
 }
 
-/// A stream that counts what goes through it.
+/// A stream that counts what goes through it, and that hyper gives back.
 struct Counted {
-    stream: TcpStream,
+    /// `None` only after its drop.
+    stream: Option<TcpStream>,
     traffic: Option<Arc<Traffic>>,
+    give_back: Option<oneshot::Sender<TcpStream>>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let (Some(stream), Some(give_back)) = (self.stream.take(), self.give_back.take()) {
+            // Where nobody waits for it, it is dropped.
+            let _unwanted = give_back.send(stream);
+        }
+    }
 }
 
 impl Counted {
+    fn on_stream<T>(
+        &mut self,
+        poll: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut self.stream {
+            Some(stream) => poll(Pin::new(stream)),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
     fn count_sent(&self, written: &Poll<io::Result<usize>>) {
         if let (Some(traffic), Poll::Ready(Ok(octets))) = (&self.traffic, written) {
             traffic.sent.fetch_add(*octets as u64, Relaxed);
@@ -167,7 +224,7 @@ impl AsyncRead for Counted {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let polled = self.on_stream(|stream| stream.poll_read(cx, buffer));
         if let Some(traffic) = &self.traffic {
             traffic.received.fetch_add((buffer.filled().len() - before) as u64, Relaxed);
         }
@@ -177,7 +234,7 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, text: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, text);
+        let polled = self.on_stream(|stream| stream.poll_write(cx, text));
         self.count_sent(&polled);
         polled
     }
@@ -187,21 +244,21 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         texts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, texts);
+        let polled = self.on_stream(|stream| stream.poll_write_vectored(cx, texts));
         self.count_sent(&polled);
         polled
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(TcpStream::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.on_stream(|stream| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.on_stream(|stream| stream.poll_shutdown(cx))
     }
 }
 
@@ -238,6 +295,42 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer, not an RST");
         assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("the page"), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answer_arrives_though_nobody_reads_the_rest_of_what_the_client_says() {
+        let upload =
+            format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n{}", "x".repeat(3_000_000));
+        for (said, status) in [(upload, "405"), ("no request at all\r\n\r\n".repeat(20_000), "400")] {
+            let (_net, listener, _client, stream) = connected().await;
+            let (server, _stop) = Server::new(Site::Page("the page"), AccessLog::silent(), None);
+            server.listen(listener);
+            let (mut read, mut write) = stream.into_split();
+            // A client that listens only when it has said everything.
+            write.write_all(said.as_bytes()).await.expect("nobody minds");
+            drop(write);
+            let mut answer = String::new();
+            read.read_to_string(&mut answer).await.expect("an answer, not an RST");
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_that_says_a_body_without_end_is_heard_for_half_a_minute() {
+        let (net, listener, _client, mut stream) = connected().await;
+        let (server, _stop) = Server::new(Site::Page("the page"), AccessLog::silent(), None);
+        server.listen(listener);
+        let began = tokio::time::Instant::now();
+        stream
+            .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await
+            .expect("asked");
+        while stream.write_all(b"1\r\nx\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let heard = began.elapsed();
+        assert!(heard >= Duration::from_secs(29) && heard < Duration::from_secs(33), "{heard:?}");
+        assert!(net.snapshot().connections.is_empty());
     }
 
     #[tokio::test]

@@ -43,7 +43,7 @@ pub enum TunError {
     },
     /// The interface exists and is of another kind: no TUN, or with another number of queues.
     #[error(
-        "the interface {name} exists and is not such a TUN; choose another name, or: ip link delete {name}"
+        "the interface {name} exists and is no TUN, or one with another number of queues; choose another name"
     )]
     OtherKind {
         /// The interface asked for.

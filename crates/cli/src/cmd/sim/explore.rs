@@ -41,13 +41,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", conflicts_with = "full", default_value_t = 1)]
     faults: u8,
     /// Most states of each of the searches.
-    #[arg(long, value_name = "N", default_value_t = 50_000)]
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = at_least_one)]
     states: usize,
     /// Most steps from the beginning.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one)]
     depth: usize,
     /// Searches at a time.
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
     jobs: usize,
     /// Draw which edges of RFC 9293 Figure 5 were taken.
     #[arg(long, value_name = "OUT.svg")]
@@ -109,6 +109,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// A maximum segment lifetime that the hosts take.
+/// A search that may see nothing would have nothing to say.
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number from 1 on is wanted".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
 fn milliseconds(text: &str) -> std::result::Result<Duration, String> {
     let ms = text.parse().map(Duration::from_millis).ok().filter(|ms| *ms <= MSL_MAX);
     ms.ok_or_else(|| format!("'{text}' is no number of milliseconds up to ten days"))
