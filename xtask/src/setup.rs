@@ -13,6 +13,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("strace", "strace"),
     ("valgrind", "valgrind"),
+    ("patch", "patch"),
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
 ];

@@ -37,6 +37,11 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the tests of the stack and the simulator once more, in at most 40 s of a processor",
         run: lifecycle::run,
     },
+    Step {
+        name: "planted",
+        about: "linger sim explore finds each of the faults in crates/sim/tests/planted",
+        run: planted::run,
+    },
     Step { name: "doctest", about: "the examples in the documentation", run: doctest },
     Step {
         name: "gates",
@@ -52,14 +57,8 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 /// Steps that are run by name only: they need a tool that is neither in Debian nor in Rust's distribution, or hours.
-pub(crate) const CHORES: &[Step] = &[
-    Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny },
-    Step {
-        name: "planted",
-        about: "linger sim explore finds each of the faults in crates/sim/tests/planted",
-        run: planted::run,
-    },
-];
+pub(crate) const CHORES: &[Step] =
+    &[Step { name: "deny", about: "licences and sources of the dependencies, by cargo-deny", run: deny }];
 
 fn fmt(workspace: &Workspace) -> Result<Option<Tally>, String> {
     workspace.cargo("fmt --all --check")?;
