@@ -114,13 +114,13 @@ fn run_all(workspace: &Workspace, steps: &[&Step]) -> u8 {
     }
     println!("{} of {} steps green in {:.1} s", steps.len(), steps.len(), began.elapsed().as_secs_f64());
     for (name, tally) in tallies {
-        println!("{name:<8} {tally}");
+        println!("{name:<9} {tally}");
     }
     GREEN
 }
 
 fn list(steps: &[Step]) -> String {
-    steps.iter().map(|step| format!("  {:<8} {}\n", step.name, step.about)).collect()
+    steps.iter().map(|step| format!("  {:<9} {}\n", step.name, step.about)).collect()
 }
 
 fn help() -> String {
