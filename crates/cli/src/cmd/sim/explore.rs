@@ -108,7 +108,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if outcome.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A maximum segment lifetime that the hosts take.
 /// A search that may see nothing would have nothing to say.
 fn at_least_one(text: &str) -> std::result::Result<usize, String> {
     match text.parse() {
@@ -117,6 +116,7 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
+/// A maximum segment lifetime that the hosts take.
 fn milliseconds(text: &str) -> std::result::Result<Duration, String> {
     let ms = text.parse().map(Duration::from_millis).ok().filter(|ms| *ms <= MSL_MAX);
     ms.ok_or_else(|| format!("'{text}' is no number of milliseconds up to ten days"))
