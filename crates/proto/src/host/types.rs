@@ -32,7 +32,7 @@ pub struct HostConfig {
     pub half_open_max: u32,
     /// Most half-open connections at once of one source: an IPv4 address, or an IPv6 network of 64 bits; at a listener
     /// that holds SYNs half of its backlog, if that is less. Beyond it SYNs are answered by cookies, or dropped where
-    /// they are held. Default 1024.
+    /// they are held; one that reopens a TIME-WAIT is let in, unless it is to be held. Default 1024.
     pub half_open_per_source_max: u32,
     /// Most TIME-WAITs at once; past it the oldest goes. Default 16 million (Linux: `tcp_max_tw_buckets`).
     pub time_wait_max: u32,
