@@ -103,7 +103,7 @@ impl Host {
         frame.bytes.advance(HEADERS);
         let segment_size = frame.segment_size.map(NonZeroU16::get);
         let charged = take(tcb, &mut self.pools, now, &seg, &mut frame.bytes, frame_len, segment_size);
-        self.recv_total += charged as u64;
+        self.recv_total = self.recv_total.saturating_add_signed(charged as i64);
         let wake = core::mem::take(&mut tcb.wake);
         tell(&mut self.events, &mut connection.told, wake, ConnectionId { index, generation });
         schedule(&mut self.dirty, &mut self.wheel, connection, now, index);

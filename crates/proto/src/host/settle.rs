@@ -298,6 +298,10 @@ pub(super) fn schedule(
     if let Phase::Synchronized(tcb) = &mut connection.phase
         && nothing_left(tcb)
     {
+        // What was due before has its entry.
+        if connection.armed.covers(now, tcb.config.soonest) {
+            return;
+        }
         let deadline = connection.next_deadline(now);
         if let Some(at) = connection.armed.add(now, deadline) {
             wheel.arm(Found::Connection(index).pack(), at);

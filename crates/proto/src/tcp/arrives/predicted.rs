@@ -39,7 +39,7 @@ pub(crate) fn is_expected(tcb: &Tcb, seg: &Expected, text_len: usize) -> bool {
 }
 
 /// Takes a segment that [`is_expected`]; `frame_len`, `segment_size`: as of [`Segment`](crate::tcp::segment::Segment). How
-/// many octets its text pins.
+/// the charge of the receive buffer changed.
 #[inline(always)]
 pub(crate) fn take(
     tcb: &mut Tcb,
@@ -49,7 +49,7 @@ pub(crate) fn take(
     text: &mut Bytes,
     frame_len: usize,
     segment_size: Option<u16>,
-) -> usize {
+) -> isize {
     sequence::remember_timestamp(tcb, now, seg.seq, Some(seg.timestamp));
     if seg.ack != tcb.snd.una {
         ack::acknowledge(tcb, pools, now, seg.ack, Some(seg.timestamp));
