@@ -187,7 +187,8 @@ impl Host {
                 connection.noted = State::Closed; // which is not where the tuple goes
             }
         } else {
-            self.disown(&key, Found::Connection(index));
+            let hash = self.hash_of(index, &key);
+            self.disown(hash, Found::Connection(index));
         }
         self.let_go(now, index, reason);
     }
