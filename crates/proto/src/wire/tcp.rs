@@ -279,7 +279,7 @@ fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), Drop
 }
 
 /// NOP, NOP, and kind and length of a timestamp.
-const TIMESTAMP: u32 = 0x0101_080a;
+pub(crate) const TIMESTAMP: u32 = 0x0101_080a;
 
 impl Options {
     /// Octets they take on the wire, padded to whole words.
