@@ -48,6 +48,13 @@ impl Sum {
         Self { total, odd: false }
     }
 
+    /// The sum of octets.
+    #[must_use]
+    #[inline]
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self { total: in_network_order(sum_native(bytes)), odd: bytes.len() % 2 == 1 }
+    }
+
     /// The sum of two addresses. The ones in front of an IPv4 address are the zero of this arithmetic.
     #[must_use]
     #[inline]

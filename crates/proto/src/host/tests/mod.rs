@@ -9,6 +9,7 @@
 //! - `carry`: TIME-WAIT across a restart, quiet time; `aborted`: TIME-WAIT after an abort
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
+//! - `leaving`: the straight way out against the general one
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `echoes`: TSecr in them; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
@@ -32,6 +33,7 @@ mod cookies;
 mod echoes;
 mod headers;
 mod hold;
+mod leaving;
 mod lifecycle;
 mod loss;
 mod numbers;
