@@ -72,7 +72,7 @@ pub(super) struct Demux {
     hasher: Sip13,
     index: Index,
     /// The connection that the last segment was for, or the newest.
-    recent: u32,
+    pub(super) recent: u32,
     /// The hash of its tuple.
     recent_hash: u64,
 }
@@ -119,6 +119,13 @@ impl Host {
         let connection = self.connections.get(index)?;
         let ours = connection.key == *key && !matches!(connection.phase, Phase::Over(_));
         (ours && !self.tracing).then_some(index)
+    }
+
+    /// The connection that probably owns the tuple of this hash: its key has to be looked at.
+    #[inline]
+    pub(super) fn probable_connection(&self, hash: u64) -> Option<u32> {
+        let Glance::Perhaps(packed) = self.demux.index.glance(hash) else { return None };
+        if let Found::Connection(index) = Found::unpack(packed) { Some(index) } else { None }
     }
 
     /// The next segment is probably for this connection, whose tuple has this hash.

@@ -16,10 +16,6 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Nobody's.
-    pub(crate) const NONE: Self =
-        Self { local: Address::v6([0; 16]), remote: Address::v6([0; 16]), ports: 0 };
-
     pub(crate) fn new(local: IpAddr, local_port: u16, remote: IpAddr, remote_port: u16) -> Self {
         Self::between(local.into(), remote.into()).with_ports(local_port, remote_port)
     }
@@ -35,6 +31,21 @@ impl Key {
     #[must_use]
     pub(crate) fn with_ports(self, local_port: u16, remote_port: u16) -> Self {
         Self { ports: u32::from(local_port) << 16 | u32::from(remote_port), ..self }
+    }
+
+    /// The same, both ports in one word, the local one on top.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_both_ports(self, ports: u32) -> Self {
+        Self { ports, ..self }
+    }
+
+    /// Whether it is of IPv4, with these addresses, and with the ports as the peer writes them.
+    #[inline]
+    pub(crate) fn is_v4(&self, local: [u8; 4], remote: [u8; 4], ports: [u8; 4]) -> bool {
+        let ([a, b], [c, d]) = (self.local.words(), self.remote.words());
+        let ([e, f], [g, h]) = (Address::v4(local).words(), Address::v4(remote).words());
+        self.ports == u32::from_be_bytes(ports).rotate_left(16) && b == f && d == h && a == e && c == g
     }
 
     /// Both addresses, the local one first.

@@ -298,7 +298,7 @@ fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), Drop
 }
 
 /// NOP, NOP, and kind and length of a timestamp.
-const TIMESTAMP: u32 = 0x0101_080a;
+pub(crate) const TIMESTAMP: u32 = 0x0101_080a;
 /// That SACK is permitted, and kind and length of a timestamp.
 const SACK_AND_TIMESTAMP: u32 = 0x0402_080a;
 /// Kind and length of an MSS.
