@@ -285,6 +285,7 @@ impl Tcb {
     }
 
     /// Whether no text or FIN has left for longer than the retransmission timeout (RFC 5681 §4.1).
+    #[inline(always)]
     pub(crate) fn is_idle(&self, now: Instant) -> bool {
         let idle_ms = millis32(now).wrapping_sub(self.sent_at_ms);
         // Times below the least timeout need no closer look.
