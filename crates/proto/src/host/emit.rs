@@ -9,7 +9,7 @@ use crate::wire::packet::{
     Ends, Mark, TIMESTAMP_LEN, Text, Usual, Weight, write_headers, write_ip, write_usual,
 };
 use crate::wire::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header, Timestamp};
-use crate::{Checksum, Instant, InterfaceConfig, InterfaceId, Transmit};
+use crate::{Checksum, InterfaceConfig, InterfaceId, Transmit};
 
 /// Writes IP and TCP headers in front of the slices of text that are already in `out`, or short text behind them. The ports are those of `key`.
 #[inline]
@@ -39,7 +39,7 @@ pub(super) fn emit_usual(
     connection: &Connection,
     text: u32,
     flags_and_wnd: u32,
-    now: Instant,
+    now_ms: u32,
     offload: bool,
     out: &mut Transmit,
 ) {
@@ -56,7 +56,7 @@ pub(super) fn emit_usual(
     let header_len = if tcb.ts().is_some() { HEADER_LEN + TIMESTAMP_LEN } else { HEADER_LEN };
     let length = octets(header_len + weight.len);
     let addresses = write_ip(&ends, length, &mut out.header);
-    let timestamp = tcb.ts().map(|ts| Timestamp { val: tcb.ts_val(now), ecr: ts.recent });
+    let timestamp = tcb.ts().map(|ts| Timestamp { val: tcb.ts_val_at(now_ms), ecr: ts.recent });
     let usual = Usual { seq: tcb.snd.nxt, ack: tcb.rcv.nxt, flags_and_wnd, timestamp };
     write_usual(addresses, length, key.ports(), &usual, weight.sum, offload, &mut out.header);
     if !short.is_empty() {

@@ -7,7 +7,7 @@ use super::key::Key;
 use crate::tcp::connection::Phase;
 use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left, plain, window};
 use crate::tcp::seq::SeqNum;
-use crate::tcp::tcb::Tcb;
+use crate::tcp::tcb::{Tcb, millis32};
 use crate::tcp::timers::next_deadline;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
 use crate::wire::packet::Mark;
@@ -220,10 +220,10 @@ impl Host {
         let pressed = self.recv_total > self.config.recv_total_max;
         let wnd = window::offer(tcb, pressed);
         let flags_and_wnd = u32::from(plain.flags.0) << 16 | u32::from(wnd);
-        emit_usual(connection, plain.text, flags_and_wnd, now, config.checksum_offload, out);
+        emit_usual(connection, plain.text, flags_and_wnd, millis32(now), config.checksum_offload, out);
         let Phase::Synchronized(tcb) = &mut connection.phase else { return Turn::Nothing };
         plain.left(tcb, now);
-        if !plain.last {
+        if !plain.is_last() {
             return Turn::Sent;
         }
         connection.dirty = false;

@@ -19,8 +19,6 @@ pub(crate) struct Plain {
     /// Octets of text.
     pub(crate) text: u32,
     pub(crate) flags: Flags,
-    /// Nothing is left to send after it.
-    pub(crate) last: bool,
 }
 
 /// The next segment, if it is a usual one; else nothing has changed but what [`super::next_segment`] changes too. Long
@@ -38,17 +36,18 @@ pub(crate) fn next(
         return None;
     }
     let (outstanding, queue) = (tcb.outstanding(), tcb.send_queue());
-    if outstanding == 0 && tcb.is_idle(now) {
+    let idle = tcb.is_idle(now);
+    if idle && outstanding == 0 {
         tcb.congestion.on_idle(tcb.snd.mss);
     }
     let (wnd, cwnd, mss) = (tcb.snd.wnd, tcb.congestion.cwnd(), u32::from(tcb.snd.mss));
     let fin = tcb.halves.fin_outstanding() && outstanding <= queue;
-    let (text, flags, last, limited);
+    let (text, flags, limited);
     if queue <= outstanding {
         if !may_leave_without_text(tcb, fin, outstanding) {
             return None;
         }
-        (text, last, limited) = (0, true, false);
+        (text, limited) = (0, false);
         flags = if fin { Flags::ACK.with(Flags::FIN) } else { Flags::ACK };
     } else if queue - outstanding <= mss && queue <= wnd && queue <= cwnd {
         text = queue - outstanding;
@@ -57,16 +56,18 @@ pub(crate) fn next(
         if waits && outstanding > 0 && !tcb.nodelay && !fin {
             return None;
         }
-        let fits = fin && queue < wnd;
+        if fin && queue == wnd {
+            return None;
+        }
         let pushed = Flags::ACK.with(Flags::PSH);
-        flags = if fits { pushed.with(Flags::FIN) } else { pushed };
-        (last, limited) = (fits == fin, false);
+        flags = if fin { pushed.with(Flags::FIN) } else { pushed };
+        limited = false;
     } else {
         let most = cwnd.min(wnd).min(queue);
         if merges || most < outstanding || most - outstanding < mss {
             return None;
         }
-        (text, flags, last, limited) = (mss, Flags::ACK, false, cwnd < queue.min(wnd));
+        (text, flags, limited) = (mss, Flags::ACK, cwnd < queue.min(wnd));
     }
     if text > 0 {
         let send = tcb.send.as_mut()?;
@@ -78,7 +79,7 @@ pub(crate) fn next(
         }
     }
     tcb.cwnd_limited = limited;
-    Some(Plain { text, flags, last })
+    Some(Plain { text, flags })
 }
 
 /// Whether a FIN may leave by itself, or an ACK must leave now.
@@ -100,9 +101,15 @@ pub(crate) fn short(tcb: &Tcb, text: u32) -> &[u8] {
 }
 
 impl Plain {
+    /// Whether nothing is left to send after it.
+    #[inline(always)]
+    pub(crate) fn is_last(self) -> bool {
+        self.text == 0 || self.flags.has(Flags::PSH)
+    }
+
     /// It has left.
     #[inline(always)]
-    pub(crate) fn left(&self, tcb: &mut Tcb, now: Instant) {
+    pub(crate) fn left(self, tcb: &mut Tcb, now: Instant) {
         let fin = self.flags.has(Flags::FIN);
         if self.text > 0 || fin {
             new_left(tcb, now, self.text, self.text + u32::from(fin));
