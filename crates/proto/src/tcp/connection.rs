@@ -70,7 +70,7 @@ impl Armed {
     }
 
     /// When the wheel needs an entry for `deadline`, if it does; counts it in then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, now: Instant, deadline: Instant) -> Option<Instant> {
         if deadline == Instant::FAR_FUTURE {
             return None;

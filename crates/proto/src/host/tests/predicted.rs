@@ -32,6 +32,8 @@ enum Act {
     Read(usize),
     Transmit,
     Wait(u32),
+    Shutdown,
+    Close,
 }
 
 fn arriving() -> impl Strategy<Value = Arriving> {
@@ -60,6 +62,8 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (1..3000usize).prop_map(Act::Read),
         4 => Just(Act::Transmit),
         3 => prop_oneof![1..90u32, 90..9_000u32].prop_map(Act::Wait),
+        1 => Just(Act::Shutdown),
+        1 => Just(Act::Close),
     ]
 }
 
@@ -138,6 +142,16 @@ fn does(solo: &mut Solo, act: &Act, which: usize) {
             }
         }
         Act::Transmit => {}
+        Act::Shutdown => {
+            if let Some(mut stream) = solo.host.stream(solo.id) {
+                let _may_be_over = stream.shutdown(solo.now);
+            }
+        }
+        Act::Close => {
+            if let Some(stream) = solo.host.stream(solo.id) {
+                stream.close(solo.now);
+            }
+        }
         Act::Wait(ms) => {
             solo.now += Duration::from_millis(u64::from(*ms));
             solo.host.handle_timeout(solo.now);
@@ -185,7 +199,7 @@ fn next_segment_takes_the_straight_line_and_what_is_unusual_does_not() {
     let unusual = [
         Arriving { seq: 1, ..usual },
         Arriving { ts: -1, ..usual },
-        Arriving { flags: Flags::ACK.with(Flags::FIN), ..usual },
+        Arriving { flags: Flags::ACK.with(Flags::URG), ..usual },
         Arriving { text: 6001, ..usual },
         Arriving { bad: Some(60), ..usual },
     ];
