@@ -137,10 +137,13 @@ impl Host {
         };
         let (index, generation) = self.connections.insert_after(|armed| {
             let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
-            Connection::new(key, interface, phase, now, State::Closed, armed)
+            let mut connection = Connection::new(key, interface, phase, now, State::Closed, armed);
+            (connection.noted, connection.dirty) = (State::SynSent, true);
+            connection
         });
+        self.dirty.push_back(index);
         self.own(hash, Found::Connection(index));
-        self.settle(now, index);
+        self.trace_state(now, &key, State::Closed, State::SynSent);
         Ok(ConnectionId { index, generation })
     }
 

@@ -263,6 +263,16 @@ impl Host {
     /// The listener of this port: one bound to the address, else one bound to any.
     fn listener_at(&self, local: IpAddr, port: u16) -> Option<u32> {
         let candidates = self.ports_listening.get(&port)?;
+        // Mostly there is one, at any address.
+        if let [index] = **candidates {
+            let listener = self.listeners.get(index)?.local;
+            let takes = match (listener.ip(), local) {
+                (IpAddr::V4(own), IpAddr::V4(local)) => own.is_unspecified() || own == local,
+                (IpAddr::V6(own), IpAddr::V6(local)) => own.is_unspecified() || own == local,
+                _ => false,
+            };
+            return takes.then_some(index);
+        }
         let any = |index: &u32| {
             self.listeners.get(*index).is_some_and(|listener| {
                 listener.local.ip().is_unspecified() && listener.local.is_ipv6() == local.is_ipv6()
