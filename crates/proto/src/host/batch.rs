@@ -5,12 +5,11 @@
 
 use super::Host;
 use super::demux::Found;
-use super::input::Seen;
 use super::key::Key;
-use super::shards::Sought;
 use crate::tcp::connection::{Connection, Phase};
-use crate::tcp::segment::Segment;
-use crate::{Checksum, DropReason, Frame, Instant, InterfaceId};
+use crate::wire::address::Address;
+use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, PROTOCOL_TCP};
+use crate::{Frame, Instant, InterfaceId};
 use arrayvec::ArrayVec;
 use core::hint::black_box;
 
@@ -19,32 +18,13 @@ const BATCH: usize = 16;
 /// Fewer tuples are not worth it: the look ahead costs as much for a few as for all.
 pub(super) const WORTH: usize = 5;
 
-/// A frame of a batch before its turn. Made in its place, because it is large.
-struct Staged {
-    kind: Kind,
-    key: Key,
-    hash: u64,
-    checksum: Checksum,
-    /// The whole frame, where another shard may have to have it.
-    whole: Option<Frame>,
-    /// The segment; the frame as it came, where it is none.
-    segment: Segment,
-}
-
-enum Kind {
-    /// A segment in a plain packet.
-    Segment,
-    /// A packet that has something unusual.
-    Unusual,
-    /// A segment that is not worth a look-up.
-    Bad(DropReason),
-}
-
-/// The frames of a batch, and how many tuples they change between.
+/// The frames of a batch, each with the hash of its tuple if it is to be looked up by it, and how many tuples they change
+/// between.
 #[derive(Default)]
 struct Batch {
-    frames: ArrayVec<Staged, BATCH>,
+    frames: ArrayVec<(Frame, Option<u64>), BATCH>,
     tuples: usize,
+    last: Option<(Key, u64)>,
 }
 
 impl Host {
@@ -65,65 +45,31 @@ impl Host {
         if batch.tuples >= WORTH {
             self.look_ahead(&batch.frames);
         }
-        for staged in &mut batch.frames {
-            self.counters.frames_in += 1;
-            let mut seen = Seen::default();
-            let outcome = self.handle_staged(now, interface, staged, &mut seen);
-            self.frame_handled(now, &seen, outcome);
+        self.counters.frames_in += batch.frames.len() as u64 - 1;
+        for (frame, hash) in batch.frames {
+            self.handle_one(now, interface, frame, hash);
         }
     }
 
-    #[inline]
-    fn handle_staged(
-        &mut self,
-        now: Instant,
-        interface: InterfaceId,
-        staged: &mut Staged,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
-        let Staged { kind, key, hash, checksum, whole, segment } = staged;
-        match kind {
-            Kind::Segment => match self.once_more(key) {
-                Some(index) => self.connection_segment(now, index, segment),
-                None => self.handle_read(now, interface, key, *hash, segment, whole.take(), seen),
-            },
-            Kind::Unusual => self.handle_frame(now, interface, segment.take_frame(*checksum), seen),
-            Kind::Bad(reason) => Err(*reason),
-        }
-    }
-
-    /// Reads a frame into the batch. Segments of one connection come in a row: their tuple is hashed once.
+    /// Takes a frame into the batch. Segments of one connection come in a row: their tuple is hashed once.
     fn stage(&self, frame: Frame, batch: &mut Batch) {
-        let plain = self.plain(&frame.bytes);
-        let (kind, (ends, place)) = match plain {
-            Some(plain) => (Kind::Segment, plain),
-            None => (Kind::Unusual, (Key::NONE, 0..0)),
-        };
-        let last = batch.frames.last().map(|last| (last.key, last.hash));
-        let whole = self.shard.has_others().then(|| frame.clone());
-        let checksum = frame.checksum;
-        let segment = Segment::unread(frame);
-        batch.frames.push(Staged { kind, key: ends, hash: 0, checksum, whole, segment });
-        let Some(staged) = batch.frames.last_mut() else { return };
-        if !matches!(staged.kind, Kind::Segment) {
-            return;
-        }
-        match staged.segment.read(place, ends, checksum) {
-            Ok(key) => {
-                let known = last.filter(|(before, _)| *before == key).map(|(_, hash)| hash);
-                batch.tuples += usize::from(known.is_none());
-                staged.hash = known.unwrap_or_else(|| self.demux.hash(&key));
-                staged.key = key;
+        let hash = tuple_of(&frame.bytes).map(|key| match batch.last {
+            Some((last, hash)) if last == key => hash,
+            _ => {
+                let hash = self.demux.hash(&key);
+                batch.last = Some((key, hash));
+                batch.tuples += 1;
+                hash
             }
-            Err(reason) => staged.kind = Kind::Bad(reason),
-        }
+        });
+        batch.frames.push((frame, hash));
     }
 
     /// Reads a little of everything that the batch will need. What it reads means nothing.
-    fn look_ahead(&self, batch: &[Staged]) {
+    fn look_ahead(&self, batch: &[(Frame, Option<u64>)]) {
         let mut hashes = [0; BATCH];
-        for (staged, place) in batch.iter().zip(&mut hashes) {
-            *place = staged.hash;
+        for ((_, hash), place) in batch.iter().zip(&mut hashes) {
+            *place = hash.unwrap_or_default();
         }
         let probable = self.demux.probable(&hashes);
         let mut read = 0;
@@ -163,32 +109,23 @@ impl Host {
         }
         black_box((read, waiting));
     }
+}
 
-    /// A segment that was read out of its frame.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all that is known of it; the way in has two branches that meet here"
-    )]
-    #[inline]
-    pub(super) fn handle_read(
-        &mut self,
-        now: Instant,
-        interface: InterfaceId,
-        key: &Key,
-        hash: u64,
-        segment: &mut Segment,
-        whole: Option<Frame>,
-        seen: &mut Seen,
-    ) -> Result<(), DropReason> {
-        if self.tracing {
-            *seen = Seen { key: Some(*key), before: self.state_of_key(key) };
+/// The tuple of a packet, judged by the places where nearly every TCP packet has it: of use to look ahead, and for a packet
+/// that turns out to be plain the one it has.
+pub(super) fn tuple_of(packet: &[u8]) -> Option<Key> {
+    let (ends, ports) = match packet {
+        [0x45, _, _, _, _, _, _, _, _, PROTOCOL_TCP, ..] => {
+            let source = packet.get(12..)?.first_chunk()?;
+            let destination = packet.get(16..)?.first_chunk()?;
+            (Key::between(Address::v4(*destination), Address::v4(*source)), packet.get(IPV4_HEADER_LEN..)?)
         }
-        if let Some(frame) = whole
-            && self.find_hashed(hash, key).is_none()
-            && self.pass_on(interface, &frame, Sought::Tuple(hash))
-        {
-            return Ok(());
+        [0x60..=0x6f, _, _, _, _, _, PROTOCOL_TCP, ..] => {
+            let source = packet.get(8..)?.first_chunk()?;
+            let destination = packet.get(24..)?.first_chunk()?;
+            (Key::between(Address::v6(*destination), Address::v6(*source)), packet.get(IPV6_HEADER_LEN..)?)
         }
-        self.handle_segment(now, interface, key, hash, segment)
-    }
+        _ => return None,
+    };
+    Some(ends.with_both_ports(u32::from_be_bytes(*ports.first_chunk()?).rotate_left(16)))
 }

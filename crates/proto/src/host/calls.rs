@@ -141,7 +141,6 @@ impl Host {
             Connection::new(key, interface, phase, now, State::Closed)
         });
         self.own(hash, Found::Connection(index));
-        self.expect_more(index);
         self.settle(now, index);
         Ok(ConnectionId { index, generation })
     }

@@ -152,7 +152,6 @@ impl Host {
         self.own(hash, Found::Connection(connection));
         self.trace_state(now, &key, State::Listen, State::SynReceived);
         self.counters.accepted += 1;
-        self.expect_more(connection);
         self.events.push_back(Event::Incoming(ListenerId { index: listener, generation }));
         if self.tracing {
             self.note_state(now, connection);

@@ -71,13 +71,15 @@ fn key_in(
 pub(super) struct Demux {
     hasher: Sip13,
     index: Index,
-    /// The connection that the last segment was for.
-    recent: u32,
+    /// The connection that the last segment was for, or the newest.
+    pub(super) recent: u32,
+    /// The hash of its tuple.
+    recent_hash: u64,
 }
 
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL }
+        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL, recent_hash: 0 }
     }
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
@@ -119,10 +121,27 @@ impl Host {
         (ours && !self.tracing).then_some(index)
     }
 
-    /// The next segment is probably for this connection.
+    /// The connection that probably owns the tuple of this hash: its key has to be looked at.
     #[inline]
-    pub(super) fn expect_more(&mut self, index: u32) {
-        self.demux.recent = index;
+    pub(super) fn probable_connection(&self, hash: u64) -> Option<u32> {
+        let Glance::Perhaps(packed) = self.demux.index.glance(hash) else { return None };
+        if let Found::Connection(index) = Found::unpack(packed) { Some(index) } else { None }
+    }
+
+    /// The next segment is probably for this connection, whose tuple has this hash.
+    #[inline]
+    pub(super) fn expect_more(&mut self, index: u32, hash: u64) {
+        (self.demux.recent, self.demux.recent_hash) = (index, hash);
+    }
+
+    /// The hash of a connection's tuple. A connection that ends by a segment does so at once, and is not hashed again.
+    #[inline]
+    pub(super) fn hash_of(&self, index: u32, key: &Key) -> u64 {
+        if index != self.demux.recent {
+            return self.demux.hash(key);
+        }
+        debug_assert_eq!(self.demux.recent_hash, self.demux.hash(key));
+        self.demux.recent_hash
     }
 
     /// Whether a packet that nobody has read yet is probably for the connection of the last segment. By its ports alone:
@@ -171,8 +190,10 @@ impl Host {
     }
 
     /// Makes `found` the owner of its tuple, which nobody owns.
+    #[inline]
     pub(super) fn own(&mut self, hash: u64, found: Found) {
         self.shard.enter(hash);
+        self.expect_if_connection(hash, found);
         if self.demux.index.put(hash, found.pack()) {
             self.split_index();
         }
@@ -190,13 +211,24 @@ impl Host {
     }
 
     /// The tuple of `from` belongs to `to` from now on: to other shards it is owned all the while.
+    #[inline]
     pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
+        self.expect_if_connection(hash, to);
         self.demux.index.replace(hash, from.pack(), to.pack());
     }
 
+    /// A new connection is the one to expect segments for. All come by here, so that [`Self::hash_of`] is never that of the
+    /// last connection in the same slot.
+    #[inline]
+    fn expect_if_connection(&mut self, hash: u64, found: Found) {
+        if let Found::Connection(index) = found {
+            self.expect_more(index, hash);
+        }
+    }
+
     /// `found` owns its tuple no more.
-    pub(super) fn disown(&mut self, key: &Key, found: Found) {
-        let (hash, own) = (self.demux.hash(key), found.pack());
+    pub(super) fn disown(&mut self, hash: u64, found: Found) {
+        let own = found.pack();
         if self.demux.index.remove(hash, |packed| packed == own).is_some() {
             self.shard.leave(hash);
         }

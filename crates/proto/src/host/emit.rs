@@ -2,7 +2,7 @@
 
 use super::key::Key;
 use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN};
-use crate::wire::packet::{Ends, Mark, Text, write_headers};
+use crate::wire::packet::{Ends, Mark, Text, Usual, write_headers, write_usual};
 use crate::wire::tcp::{CHECKSUM_OFFSET, Header};
 use crate::{Checksum, InterfaceConfig, InterfaceId, Transmit};
 
@@ -23,8 +23,33 @@ pub(super) fn emit(
     let offload = config.checksum_offload;
     write_headers(ends, header, Text { short, slices: &out.text }, offload, &mut out.header);
     if offload {
-        let start = if key.is_ipv6() { IPV6_HEADER_LEN } else { IPV4_HEADER_LEN };
-        let start = u16::try_from(start).unwrap_or(u16::MAX);
-        out.checksum = Checksum::Partial { start, offset: CHECKSUM_OFFSET };
+        out.checksum = partial(key);
     }
+}
+
+/// The same for a usual segment.
+#[inline(always)]
+pub(super) fn emit_usual(
+    key: &Key,
+    interface: InterfaceId,
+    config: &InterfaceConfig,
+    mark: Mark,
+    usual: &Usual,
+    short: &[u8],
+    out: &mut Transmit,
+) {
+    out.interface = interface;
+    let (source, destination) = key.addresses();
+    let ends = Ends { source, destination, ports: key.ports(), mark };
+    let offload = config.checksum_offload;
+    write_usual(ends, usual, Text { short, slices: &out.text }, offload, &mut out.header);
+    if offload {
+        out.checksum = partial(key);
+    }
+}
+
+/// What is left of the checksum for the device.
+fn partial(key: &Key) -> Checksum {
+    let start = if key.is_ipv6() { IPV6_HEADER_LEN } else { IPV4_HEADER_LEN };
+    Checksum::Partial { start: u16::try_from(start).unwrap_or(u16::MAX), offset: CHECKSUM_OFFSET }
 }

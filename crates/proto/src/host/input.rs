@@ -1,5 +1,6 @@
 //! Frames come in: parsed, reassembled, and handed to the protocol they carry.
 
+use super::batch::tuple_of;
 use super::key::Key;
 use super::shards::{Sought, udp_port};
 use super::{Event, Host};
@@ -30,34 +31,69 @@ impl Host {
         frames: &mut dyn Iterator<Item = Frame>,
     ) {
         self.expire_time_wait(now);
-        while let Some(first) = frames.next() {
-            // What follows a segment of its own connection has nothing to gain from a look ahead.
-            if !self.probably_once_more(&first.bytes)
-                && let Some(second) = frames.next()
-            {
-                self.handle_several(now, interface, [first, second], frames);
+        while let Some(mut first) = frames.next() {
+            self.counters.frames_in += 1;
+            if self.handle_predicted(now, interface, self.demux.recent, &mut first) {
                 continue;
             }
-            self.counters.frames_in += 1;
-            let mut seen = Seen::default();
-            let outcome = self.handle_frame(now, interface, first, &mut seen);
-            self.frame_handled(now, &seen, outcome);
+            // What follows a segment of its own connection has nothing to gain from a look ahead.
+            if self.probably_once_more(&first.bytes) {
+                self.handle_frame(now, interface, first, None);
+            } else if let Some(second) = frames.next() {
+                self.handle_several(now, interface, [first, second], frames);
+            } else {
+                let hash = tuple_of(&first.bytes).map(|key| self.demux.hash(&key));
+                self.handle_one(now, interface, first, hash);
+            }
         }
     }
 
-    #[inline]
-    pub(super) fn handle_frame(
+    /// Handles one frame. `hash`: that of its tuple, where it is known.
+    #[inline(never)]
+    pub(super) fn handle_one(
         &mut self,
         now: Instant,
         interface: InterfaceId,
         mut frame: Frame,
+        hash: Option<u64>,
+    ) {
+        if let Some(hash) = hash
+            && let Some(index) = self.probable_connection(hash)
+            && self.handle_predicted(now, interface, index, &mut frame)
+        {
+            return self.expect_more(index, hash);
+        }
+        self.handle_frame(now, interface, frame, hash);
+    }
+
+    /// Handles a frame step by step.
+    #[inline(never)]
+    pub(super) fn handle_frame(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        frame: Frame,
+        hash: Option<u64>,
+    ) {
+        let mut seen = Seen::default();
+        let outcome = self.frame_arrives(now, interface, frame, hash, &mut seen);
+        self.frame_handled(now, &seen, outcome);
+    }
+
+    #[inline]
+    fn frame_arrives(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        mut frame: Frame,
+        mut hash: Option<u64>,
         seen: &mut Seen,
     ) -> Result<(), DropReason> {
         let (ends, place) = match self.plain(&frame.bytes) {
             Some(plain) => plain,
             None => match self.handle_unusual(now, interface, core::mem::take(&mut frame))? {
                 Some((ends, place, tcp)) => {
-                    frame = tcp;
+                    (frame, hash) = (tcp, None);
                     (ends, place)
                 }
                 None => return Ok(()),
@@ -70,8 +106,17 @@ impl Host {
         if let Some(index) = self.once_more(&key) {
             return self.connection_segment(now, index, &mut segment);
         }
-        let hash = self.demux.hash(&key);
-        self.handle_read(now, interface, &key, hash, &mut segment, whole, seen)
+        if self.tracing {
+            *seen = Seen { key: Some(key), before: self.state_of_key(&key) };
+        }
+        let hash = hash.unwrap_or_else(|| self.demux.hash(&key));
+        if let Some(frame) = whole
+            && self.find_hashed(hash, &key).is_none()
+            && self.pass_on(interface, &frame, Sought::Tuple(hash))
+        {
+            return Ok(());
+        }
+        self.handle_segment(now, interface, &key, hash, &mut segment)
     }
 
     /// The ends and the segment of a TCP packet that has nothing unusual in its IP header and passes every check that

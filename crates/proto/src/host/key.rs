@@ -37,6 +37,21 @@ impl Key {
         Self { ports: u32::from(local_port) << 16 | u32::from(remote_port), ..self }
     }
 
+    /// The same, both ports in one word, the local one on top.
+    #[inline]
+    #[must_use]
+    pub(crate) fn with_both_ports(self, ports: u32) -> Self {
+        Self { ports, ..self }
+    }
+
+    /// Whether it is of IPv4, with these addresses, and with the ports as the peer writes them.
+    #[inline]
+    pub(crate) fn is_v4(&self, local: [u8; 4], remote: [u8; 4], ports: [u8; 4]) -> bool {
+        let ([a, b], [c, d]) = (self.local.words(), self.remote.words());
+        let ([e, f], [g, h]) = (Address::v4(local).words(), Address::v4(remote).words());
+        self.ports == u32::from_be_bytes(ports).rotate_left(16) && b == f && d == h && a == e && c == g
+    }
+
     /// Both addresses, the local one first.
     #[inline]
     pub(crate) fn addresses(&self) -> (Address, Address) {

@@ -2,7 +2,7 @@
 //!
 //! - `mod`: [`Host`] itself, and what is so (A)
 //! - `types`: settings, the name of a connection, events, counters
-//! - `input`: frames come in, are parsed, reassembled and handed on (B); `batch`: several at once
+//! - `input`: frames come in, are parsed, reassembled and handed on (B); `predicted`: the usual ones at once; `batch`: several together
 //! - `segment`: a TCP segment meets the object that owns its tuple
 //! - `passive`: LISTEN and half-open connections; `cookies`: what has no room there; `hold`: SYNs that wait for a
 //!   decision; `time_wait`: the table's duties; `carry`: the table across a restart
@@ -28,6 +28,7 @@ pub(crate) mod key;
 mod output;
 mod passive;
 mod ports;
+mod predicted;
 mod segment;
 mod settle;
 mod shard_map;

@@ -2,12 +2,13 @@
 
 use super::Host;
 use super::demux::Found;
-use super::emit::emit;
+use super::emit::{emit, emit_usual};
 use super::key::Key;
 use crate::tcp::connection::Phase;
-use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left};
+use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left, plain, window};
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::Tcb;
+use crate::tcp::timers::next_deadline;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
 use crate::wire::packet::Mark;
 use crate::wire::tcp::{Flags, Header, Timestamp};
@@ -98,16 +99,48 @@ impl Host {
     }
 
     /// Fills `out` with the next frame to send; false when there is none.
+    #[inline]
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Transmit) -> bool {
         out.clear();
         if self.dirty.is_empty() && self.control.is_empty() && self.outbox.is_empty() {
             return false;
         }
-        let sent = (!self.outbox.is_empty() && self.transmit_packet(now, out))
-            || (!self.control.is_empty() && self.transmit_control(now, out))
-            || self.transmit_text(now, out);
+        self.transmit(now, out)
+    }
+
+    /// The next frame, now that there may be one.
+    #[inline(never)]
+    fn transmit(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        let first = !self.outbox.is_empty() || !self.control.is_empty();
+        let sent = (first && self.transmit_first(now, out)) || self.transmit_text(now, out);
         self.counters.frames_out += u64::from(sent);
         sent
+    }
+
+    /// [`Host::poll_transmit`] without the straight way.
+    #[cfg(test)]
+    pub(super) fn poll_transmit_generally(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        out.clear();
+        let sent = self.transmit_first(now, out) || self.transmit_any(now, out);
+        self.counters.frames_out += u64::from(sent);
+        sent
+    }
+
+    /// The straight way alone.
+    #[cfg(test)]
+    pub(super) fn transmit_straight(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        let Some(&index) = self.dirty.front() else { return false };
+        let turn = self.transmit_plain(now, index, out);
+        if turn == Turn::SentLast {
+            self.dirty.pop_front();
+        }
+        turn != Turn::Nothing
+    }
+
+    /// What goes ahead of text.
+    #[inline(never)]
+    fn transmit_first(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        (!self.outbox.is_empty() && self.transmit_packet(now, out)) || self.transmit_control(now, out)
     }
 
     /// A packet that the IP layer has made.
@@ -137,8 +170,25 @@ impl Host {
 
     /// The next segment of the connections that may have something to send.
     /// Ledger: [1191-7].
-    #[inline]
+    #[inline(always)]
     fn transmit_text(&mut self, now: Instant, out: &mut Transmit) -> bool {
+        let Some(&index) = self.dirty.front() else { return false };
+        match self.transmit_plain(now, index, out) {
+            Turn::Nothing => return self.transmit_any(now, out),
+            Turn::Sent => {}
+            Turn::SentLast => {
+                self.dirty.pop_front();
+            }
+        }
+        if self.tracing {
+            self.trace_sent(now, index);
+        }
+        true
+    }
+
+    /// The same, whatever it is.
+    #[inline(never)]
+    fn transmit_any(&mut self, now: Instant, out: &mut Transmit) -> bool {
         while let Some(&index) = self.dirty.front() {
             let turn = self.transmit_connection(now, index, out);
             if turn != Turn::Sent {
@@ -156,6 +206,30 @@ impl Host {
             self.arm(now, index);
         }
         false
+    }
+
+    /// The next segment of a connection, if it is a usual one. After [`Turn::SentLast`] it is clean and its timer armed.
+    #[inline(always)]
+    fn transmit_plain(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
+        let pressed = self.pressed();
+        let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
+        let Phase::Synchronized(tcb) = &mut connection.phase else { return Turn::Nothing };
+        let config = self.interfaces.config(connection.interface);
+        let merges = config.segmentation_offload && config.checksum_offload;
+        let Some(plain) = plain::next(tcb, now, merges, &mut out.text) else { return Turn::Nothing };
+        let wnd = window::offer(tcb, pressed);
+        let (header, short) = (plain.header(tcb, now, wnd), plain.short(tcb));
+        emit_usual(&connection.key, connection.interface, config, tcb.config.mark, &header, short, out);
+        plain.left(tcb, now);
+        if !plain.last {
+            return Turn::Sent;
+        }
+        connection.dirty = false;
+        let deadline = next_deadline(tcb, now);
+        if let Some(at) = connection.armed.add(now, deadline) {
+            self.wheel.arm(Found::Connection(index).pack(), at);
+        }
+        Turn::SentLast
     }
 
     /// The next segment of a connection. After [`Turn::SentLast`] it is clean and its timer armed.

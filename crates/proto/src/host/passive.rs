@@ -279,7 +279,6 @@ impl Host {
         }
         self.hand_over(hash, Found::HalfOpen(index), Found::Connection(connection));
         self.counters.accepted += 1;
-        self.expect_more(connection);
         self.events
             .push_back(Event::Incoming(ListenerId { index: listener, generation: listener_generation }));
         if self.tracing {
@@ -322,7 +321,8 @@ impl Host {
         let after = if covers && self.uncover(&key, Found::HalfOpen(index)) {
             State::TimeWait
         } else {
-            self.disown(&key, Found::HalfOpen(index));
+            let hash = self.demux.hash(&key);
+            self.disown(hash, Found::HalfOpen(index));
             State::Listen
         };
         self.trace_state(now, &key, State::SynReceived, after);

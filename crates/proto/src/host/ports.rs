@@ -16,11 +16,23 @@ const COUNTERS: usize = 64;
 pub(super) struct Ports {
     offset: Sip24,
     counters: [u16; COUNTERS],
+    /// The last destination, with its hash: who connects often mostly does so to one.
+    last: (Key, u64),
 }
 
 impl Ports {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { offset: secret.prf(Purpose::EphemeralPort), counters: [0; COUNTERS] }
+        let offset = secret.prf(Purpose::EphemeralPort);
+        Self { offset, counters: [0; COUNTERS], last: (Key::NONE, Key::NONE.hash(&offset)) }
+    }
+
+    /// The keyed hash of a destination, as seen from one of our addresses.
+    #[inline]
+    fn hash(&mut self, without: &Key) -> u64 {
+        if self.last.0 != *without {
+            self.last = (*without, without.hash(&self.offset));
+        }
+        self.last.1
     }
 }
 
@@ -36,7 +48,7 @@ impl Host {
         let (first, last) = (*self.config.ephemeral_ports.start(), *self.config.ephemeral_ports.end());
         let count = u32::from(last.checked_sub(first)?) + 1;
         let without = Key::new(local, 0, remote, remote_port);
-        let hash = without.hash(&self.ports.offset);
+        let hash = self.ports.hash(&without);
         let counter = usize::try_from(hash >> 58).unwrap_or(0) % COUNTERS;
         let start = u32::try_from(hash & 0xffff_ffff).unwrap_or(0) % count;
         for _ in 0..count {

@@ -5,15 +5,17 @@ use super::demux::Found;
 use super::output::trace_state;
 use super::segment::charge;
 use super::{Event, Host};
+use crate::table::wheel::Wheel;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::error::CloseReason;
 use crate::tcp::info::State;
 use crate::tcp::sends::{nothing_left, window};
-use crate::tcp::tcb::Tcb;
+use crate::tcp::tcb::{Tcb, Wake};
 use crate::tcp::timers::AckDue;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, Instant};
+use alloc::collections::VecDeque;
 
 impl Host {
     /// Brings the host in line with what a connection has become.
@@ -27,13 +29,8 @@ impl Host {
                 // From here on only the peer can end it: its own limit (Linux: tcp_fin_timeout).
                 tcb.set_holder(Holder::Nobody { until: now + tcb.config.fin_wait_2_timeout });
             }
-            // The application is told, unless it has not fetched the last notice of the same kind.
-            let told = &mut connection.told;
-            if wake.readable && tcb.is_held() && !core::mem::replace(&mut told.readable, true) {
-                self.events.push_back(Event::Readable(id));
-            }
-            if wake.writable && tcb.is_held() && !core::mem::replace(&mut told.writable, true) {
-                self.events.push_back(Event::Writable(id));
+            if tcb.is_held() {
+                tell(&mut self.events, &mut connection.told, wake, id);
             }
             match state {
                 State::TimeWait => return self.enter_time_wait(now, index),
@@ -48,21 +45,7 @@ impl Host {
                 trace_state(&mut self.traces, now, &connection.key, before, state);
             }
         }
-        if connection.dirty {
-            return;
-        }
-        // Most segments leave nothing to send but an acknowledgment that may wait.
-        if let Phase::Synchronized(tcb) = &mut connection.phase
-            && nothing_left(tcb)
-        {
-            let deadline = connection.next_deadline(now);
-            if let Some(at) = connection.armed.add(now, deadline) {
-                self.wheel.arm(Found::Connection(index).pack(), at);
-            }
-            return;
-        }
-        connection.dirty = true;
-        self.dirty.push_back(index);
+        schedule(&mut self.dirty, &mut self.wheel, connection, now, index);
     }
 
     /// The application has read: the peer hears of the room when that is worth a segment.
@@ -204,7 +187,8 @@ impl Host {
                 connection.noted = State::Closed; // which is not where the tuple goes
             }
         } else {
-            self.disown(&key, Found::Connection(index));
+            let hash = self.hash_of(index, &key);
+            self.disown(hash, Found::Connection(index));
         }
         self.let_go(now, index, reason);
     }
@@ -286,6 +270,47 @@ impl Host {
             self.connections.discard(index);
         }
     }
+}
+
+/// The application is told, unless it has not fetched the last notice of the same kind.
+#[inline]
+pub(super) fn tell(events: &mut VecDeque<Event>, told: &mut Wake, wake: Wake, id: ConnectionId) {
+    if wake.readable && !core::mem::replace(&mut told.readable, true) {
+        events.push_back(Event::Readable(id));
+    }
+    if wake.writable && !core::mem::replace(&mut told.writable, true) {
+        events.push_back(Event::Writable(id));
+    }
+}
+
+/// What may have something to send is queued; for all else the timer is armed. Most segments leave nothing to send but an
+/// acknowledgment that may wait.
+#[inline]
+pub(super) fn schedule(
+    dirty: &mut VecDeque<u32>,
+    wheel: &mut Wheel,
+    connection: &mut Connection,
+    now: Instant,
+    index: u32,
+) {
+    if connection.dirty {
+        return;
+    }
+    if let Phase::Synchronized(tcb) = &mut connection.phase
+        && nothing_left(tcb)
+    {
+        // What was due before has its entry.
+        if connection.armed.covers(now, tcb.config.soonest) {
+            return;
+        }
+        let deadline = connection.next_deadline(now);
+        if let Some(at) = connection.armed.add(now, deadline) {
+            wheel.arm(Found::Connection(index).pack(), at);
+        }
+        return;
+    }
+    connection.dirty = true;
+    dirty.push_back(index);
 }
 
 /// An ACK of all that has arrived, from where we stand.

@@ -143,9 +143,7 @@ impl Host {
             let Some(shard) = &mut self.shard.0 else { return };
             shard.home = stray.home;
             self.counters.taken_over += 1;
-            let mut seen = Seen::default();
-            let outcome = self.handle_frame(now, stray.interface, stray.frame, &mut seen);
-            self.frame_handled(now, &seen, outcome);
+            self.handle_one(now, stray.interface, stray.frame, None);
             if let Some(shard) = &mut self.shard.0 {
                 shard.home = None;
             }

@@ -8,6 +8,7 @@ use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::active::Opening;
 use crate::tcp::tcb::{Tcb, Wake};
 use crate::tcp::timers;
+use crate::time::Span;
 use crate::{Instant, InterfaceId, OwnerId};
 use alloc::boxed::Box;
 use core::num::NonZeroU32;
@@ -57,6 +58,15 @@ fn tick(at: Instant) -> NonZeroU32 {
 }
 
 impl Armed {
+    /// Whether an entry comes due before anything can that is set at `now`, if none is set for less than `soonest` ahead:
+    /// then there is no need to ask what the earliest deadline is.
+    #[inline]
+    pub(crate) fn covers(&self, now: Instant, soonest: Span) -> bool {
+        let first = tick(now + soonest).get();
+        // Wrapping: the lower half lies ahead.
+        self.near.is_some_and(|near| first.wrapping_sub(near.get()) < u32::MAX / 2)
+    }
+
     /// When the wheel needs an entry for `deadline`, if it does; counts it in then.
     #[inline]
     pub(crate) fn add(&mut self, now: Instant, deadline: Instant) -> Option<Instant> {

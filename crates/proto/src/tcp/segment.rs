@@ -46,12 +46,6 @@ impl Segment {
         }
     }
 
-    /// Gives the frame back that was not read.
-    pub(crate) fn take_frame(&mut self, checksum: Checksum) -> Frame {
-        let bytes = core::mem::take(&mut self.text);
-        Frame { bytes, checksum, segment_size: self.segment_size.and_then(NonZeroU16::new) }
-    }
-
     /// Reads the segment that lies at `place` in the frame, in its own place because it is large. The checksum is right
     /// for `ends`, if nobody vouches for it. The key is that of `ends` with the ports of the segment.
     ///

@@ -48,6 +48,13 @@ impl Sum {
         Self { total, odd: false }
     }
 
+    /// The sum of octets.
+    #[must_use]
+    #[inline]
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self { total: in_network_order(sum_native(bytes)), odd: bytes.len() % 2 == 1 }
+    }
+
     /// The sum of two addresses. The ones in front of an IPv4 address are the zero of this arithmetic.
     #[must_use]
     #[inline]
@@ -109,7 +116,7 @@ pub fn fits(source: Address, destination: Address, protocol: u8, segment: &[u8])
 
 /// Whether the checksum of an IPv4 header without options is right.
 #[inline]
-pub(super) fn fits_header_v4(header: &[u8; 20]) -> bool {
+pub(crate) fn fits_header_v4(header: &[u8; 20]) -> bool {
     let ([a, b], rest) = header.as_chunks::<8>() else { return false };
     let last = rest.first_chunk().map_or(0, |last| u32::from_ne_bytes(*last));
     is_ones(chain_octets!(u64::from(last), a, b))

@@ -3,10 +3,11 @@
 
 use super::address::Address;
 use super::checksum::Sum;
-use super::ip::PROTOCOL_TCP;
-use super::tcp::{HEADER_LEN, Header};
+use super::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, PROTOCOL_TCP};
+use super::tcp::{Flags, HEADER_LEN, Header};
 use crate::frame::HeaderBytes;
 use crate::ip::HOP_LIMIT;
+use crate::tcp::seq::SeqNum;
 use bytes::Bytes;
 
 /// Version 4, five words of header.
@@ -63,6 +64,51 @@ pub fn write_headers(ends: Ends, header: &Header, text: Text<'_>, partial: bool,
         Some(Some(words)) => write(ends, header, &words, weight, partial, out),
         Some(None) => write(ends, header, &[], weight, partial, out),
         None => write(ends, header, &header.options.words(), weight, partial, out),
+    }
+    if !text.short.is_empty() {
+        put(out, text.short);
+    }
+}
+
+/// What the header of a segment says that has no option or only timestamps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usual {
+    pub(crate) seq: SeqNum,
+    pub(crate) ack: SeqNum,
+    pub(crate) flags: Flags,
+    pub(crate) wnd: u16,
+    /// The words of the option, or zeros.
+    pub(crate) timestamp: [u32; 3],
+}
+
+/// As [`write_headers`], in a straight line.
+#[inline(always)]
+pub(crate) fn write_usual(ends: Ends, usual: &Usual, text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
+    let text_sum = if !text.slices.is_empty() {
+        Weight::of(text, partial)
+    } else if !text.short.is_empty() && !partial {
+        Weight { len: text.short.len(), sum: Sum::of(text.short) }
+    } else {
+        Weight { len: text.short.len(), sum: Sum::default() }
+    };
+    let words = if usual.timestamp[0] == 0 { 5 } else { 8 };
+    let length = u32::try_from(text_sum.len).unwrap_or(u32::MAX).wrapping_add(4 * words);
+    let flags = words << 28 | u32::from(usual.flags.0) << 16 | u32::from(usual.wnd);
+    let fields = [ends.ports, usual.seq.0, usual.ack.0, flags, 0];
+    out.clear();
+    // Room for timestamps is written in any case: zeros that change no sum, and that are cut off.
+    let header_len = if let Some(source) = ends.source.to_v4() {
+        let addresses =
+            write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, ends.mark, out);
+        write_tcp(addresses, length, fields, &usual.timestamp, text_sum.sum, partial, out);
+        IPV4_HEADER_LEN + HEADER_LEN
+    } else {
+        let addresses = write_v6(ends, length, out);
+        write_tcp(addresses, length, fields, &usual.timestamp, text_sum.sum, partial, out);
+        IPV6_HEADER_LEN + HEADER_LEN
+    };
+    if usual.timestamp[0] == 0 {
+        out.truncate(header_len);
     }
     if !text.short.is_empty() {
         put(out, text.short);

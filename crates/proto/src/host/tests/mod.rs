@@ -9,6 +9,7 @@
 //! - `carry`: TIME-WAIT across a restart, quiet time; `aborted`: TIME-WAIT after an abort
 //! - `closing`: FIN in each direction, half-close, orphans
 //! - `headers`: options, checksums and addresses, octet by octet
+//! - `leaving`: the straight way out against the general one
 //! - `lifecycle`: opening, closing, resetting, TIME-WAIT
 //! - `opening`: LISTEN, SYN-SENT, SYN-RECEIVED; `echoes`: TSecr in them; `numbers`: ISN, ports, timestamps
 //! - `random`: random schedules, weather and injections
@@ -19,7 +20,7 @@
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
-//! - `plain`: the short way in against the long one
+//! - `plain`: the short way in against the long one; `predicted`: the straight one against the steps
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod aborted;
@@ -32,12 +33,14 @@ mod cookies;
 mod echoes;
 mod headers;
 mod hold;
+mod leaving;
 mod lifecycle;
 mod loss;
 mod numbers;
 mod opening;
 mod paths;
 mod plain;
+mod predicted;
 mod random;
 mod resets;
 mod shards;

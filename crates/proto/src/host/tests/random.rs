@@ -159,6 +159,7 @@ impl World {
         let mut out = Transmit::default();
         for from in 0..2 {
             let mut count = 0;
+            leaving::assert_both_ways_agree(&self.hosts[from], self.now);
             while self.hosts[from].poll_transmit(self.now, &mut out) {
                 count += 1;
                 assert!(count < 100_000, "endless transmission");

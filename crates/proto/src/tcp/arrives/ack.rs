@@ -11,7 +11,7 @@ use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::tcp::timers::{self, Waiting};
-use crate::wire::tcp::Flags;
+use crate::wire::tcp::{Flags, Timestamp};
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
 
@@ -30,9 +30,9 @@ pub(super) fn process(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segm
     }
     let window_before = tcb.snd.wnd;
     if acked > 0 {
-        acknowledge(tcb, pools, now, seg, acked);
+        acknowledge(tcb, pools, now, seg.ack, seg.timestamp());
     }
-    update_window(tcb, now, seg, window_before);
+    update_window(tcb, now, seg.seq, seg.ack, seg.wnd);
     if acked == 0 && is_duplicate(tcb, seg, window_before) {
         duplicate(tcb, now);
     }
@@ -85,19 +85,27 @@ fn duplicate(tcb: &mut Tcb, now: Instant) {
     }
 }
 
-#[inline(always)]
-fn acknowledge(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &Segment, acked: u32) {
+/// `ack` covers some of what is in flight. `echo`: the timestamps of the segment that says so.
+#[inline(never)]
+pub(super) fn acknowledge(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    ack: SeqNum,
+    echo: Option<Timestamp>,
+) {
+    let acked = ack.since(tcb.snd.una);
     let in_flight = tcb.outstanding();
-    sample_rtt(tcb, now, seg);
-    let fin_acked = tcb.halves.fin_outstanding() && seg.ack.after(tcb.text_end());
+    sample_rtt(tcb, now, ack, echo);
+    let fin_acked = tcb.halves.fin_outstanding() && ack.after(tcb.text_end());
     let text_acked = acked - u32::from(fin_acked);
     if let Some(send) = &mut tcb.send {
         send.acknowledge(usize::try_from(text_acked).unwrap_or(usize::MAX));
         pools.release_send(&mut tcb.send);
     }
-    tcb.snd.una = seg.ack;
+    tcb.snd.una = ack;
     // A number left behind would come before us again after 2^31 octets.
-    tcb.snd.small_end = tcb.snd.small_end.max(seg.ack);
+    tcb.snd.small_end = tcb.snd.small_end.max(ack);
     if fin_acked {
         tcb.halves.on_fin_acked();
     }
@@ -145,11 +153,11 @@ fn recover(tcb: &mut Tcb, acked: u32, in_flight: u32) -> bool {
 /// Karn's rule for the segment being timed; a timestamp where it is not (RFC 6298 §3, RFC 7323 §4.1).
 /// Ledger: RFC 9293 MUST-18 [6298-6, 6298-7].
 #[inline]
-fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
+fn sample_rtt(tcb: &mut Tcb, now: Instant, ack: SeqNum, echo: Option<Timestamp>) {
     if !tcb.is_timing() {
-        return sample_echo(tcb, now, seg);
+        return sample_echo(tcb, now, echo);
     }
-    if let Some(rtt_us) = tcb.take_timed(seg.ack, now) {
+    if let Some(rtt_us) = tcb.take_timed(ack, now) {
         tcb.sample_rtt(rtt_us);
     }
 }
@@ -157,8 +165,8 @@ fn sample_rtt(tcb: &mut Tcb, now: Instant, seg: &Segment) {
 /// A round trip from the timestamp that the peer echoes.
 /// Ledger: [7323-16].
 #[inline(never)]
-fn sample_echo(tcb: &mut Tcb, now: Instant, seg: &Segment) {
-    let (Some(ts), Some(theirs)) = (tcb.ts(), seg.timestamp()) else { return };
+fn sample_echo(tcb: &mut Tcb, now: Instant, echo: Option<Timestamp>) {
+    let (Some(ts), Some(theirs)) = (tcb.ts(), echo) else { return };
     let sent_ms = theirs.ecr.wrapping_sub(ts.offset);
     let rtt_ms = millis32(now).wrapping_sub(sent_ms);
     // An echo from the future or from before the connection is noise. One from before the loss may mean that only the
@@ -173,16 +181,15 @@ fn sample_echo(tcb: &mut Tcb, now: Instant, seg: &Segment) {
 /// SND.WND follows the newest segment, never an older one (RFC 9293 §3.10.7.4).
 /// Ledger: RFC 9293 MUST-1, MUST-34, REC-1 [7323-6, 7323-10].
 #[inline]
-fn update_window(tcb: &mut Tcb, now: Instant, seg: &Segment, before: u32) {
-    let newer = tcb.snd.wl1.before(seg.seq) || (tcb.snd.wl1 == seg.seq && tcb.snd.wl2.at_or_before(seg.ack));
+pub(super) fn update_window(tcb: &mut Tcb, now: Instant, seq: SeqNum, ack: SeqNum, wnd: u16) {
+    let newer = tcb.snd.wl1.before(seq) || (tcb.snd.wl1 == seq && tcb.snd.wl2.at_or_before(ack));
     if !newer {
         return;
     }
-    let wnd = u32::from(seg.wnd) << tcb.snd_shift;
-    tcb.snd.wnd = wnd;
-    tcb.snd.max_wnd = tcb.snd.max_wnd.max(seg.wnd);
-    tcb.snd.wl1 = seg.seq;
-    tcb.snd.wl2 = seg.ack;
+    let before = core::mem::replace(&mut tcb.snd.wnd, u32::from(wnd) << tcb.snd_shift);
+    tcb.snd.max_wnd = tcb.snd.max_wnd.max(wnd);
+    tcb.snd.wl1 = seq;
+    tcb.snd.wl2 = ack;
     if tcb.timers.waiting == Waiting::Window || before == 0 {
         window_seen(tcb, now, before);
     }

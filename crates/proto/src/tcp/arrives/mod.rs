@@ -7,11 +7,13 @@
 //! - `urgent`: sixth, URG
 //! - `text`: seventh, segment text
 //! - `fin`: eighth, FIN
+//! - `predicted`: all of them at once for the segment that was expected next
 //!
 //! Steps decide, the parent (`host/`) applies: nothing is transmitted here and no step removes the connection.
 
 mod ack;
 mod fin;
+pub(crate) mod predicted;
 mod reset;
 mod sequence;
 mod syn;

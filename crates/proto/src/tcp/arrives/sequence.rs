@@ -7,7 +7,7 @@ use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, TimestampState, millis32};
-use crate::wire::tcp::Flags;
+use crate::wire::tcp::{Flags, Timestamp};
 use crate::{DropReason, Instant};
 use core::ops::ControlFlow;
 
@@ -35,7 +35,7 @@ pub(super) fn check(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Se
     if seg.seq != tcb.rcv.nxt || seg.len() > tcb.rcv.wnd() {
         return elsewhere(tcb, pools, now, seg);
     }
-    remember_timestamp(tcb, now, seg);
+    remember_timestamp(tcb, now, seg.seq, seg.timestamp());
     ControlFlow::Continue(())
 }
 
@@ -60,7 +60,7 @@ fn judge_control(tcb: &Tcb, now: Instant, seg: &Segment) -> ControlFlow<Stop> {
 fn elsewhere(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     let wnd = tcb.rcv.wnd();
     if acceptable(tcb.rcv.nxt, wnd, seg) {
-        remember_timestamp(tcb, now, seg);
+        remember_timestamp(tcb, now, seg.seq, seg.timestamp());
         seg.trim(tcb.rcv.nxt, wnd);
         return ControlFlow::Continue(());
     }
@@ -68,7 +68,7 @@ fn elsewhere(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) 
     // the same (RFC 9293 MUST-66).
     // Deviation, RFC 9293 §3.10.7.4: a FIN at RCV.NXT counts too, because it takes no room in the buffer.
     if wnd == 0 && seg.seq == tcb.rcv.nxt && seg.has(Flags::ACK) {
-        remember_timestamp(tcb, now, seg);
+        remember_timestamp(tcb, now, seg.seq, seg.timestamp());
         return ControlFlow::Continue(());
     }
     if seg.len() == 0 && seg.seq + 1 == tcb.rcv.nxt {
@@ -80,7 +80,7 @@ fn elsewhere(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) 
         // The last segment again, because our ACK was lost. Were the echo that of the first, the peer would measure the
         // time to its retransmission, and double its timeout with each loss of an ACK. (RFC 7323 §5.3 R2 would reject it
         // first; no other old number is let in, or TS.Recent could be forged.)
-        remember_timestamp(tcb, now, seg);
+        remember_timestamp(tcb, now, seg.seq, seg.timestamp());
     }
     let reason = if seg.end().at_or_before(tcb.rcv.nxt) && seg.len() > 0 {
         DropReason::Duplicate
@@ -114,11 +114,11 @@ fn is_void(ts: &TimestampState, now: Instant) -> bool {
 /// RFC 7323 §4.3: only a segment that covers Last.ACK.sent moves TS.Recent, so that delayed ACKs measure the whole delay.
 /// Ledger: [7323-17, 7323-18, 7323-19].
 #[inline]
-fn remember_timestamp(tcb: &mut Tcb, now: Instant, seg: &Segment) {
+pub(super) fn remember_timestamp(tcb: &mut Tcb, now: Instant, seq: SeqNum, theirs: Option<Timestamp>) {
     let last_ack_sent = tcb.rcv.last_ack_sent;
-    let (Some(ts), Some(theirs)) = (tcb.ts_mut(), seg.timestamp()) else { return };
+    let (Some(ts), Some(theirs)) = (tcb.ts_mut(), theirs) else { return };
     let newer = !SeqNum(theirs.val).before(SeqNum(ts.recent));
-    if seg.seq.at_or_before(last_ack_sent) && (newer || is_void(ts, now)) {
+    if seq.at_or_before(last_ack_sent) && (newer || is_void(ts, now)) {
         ts.recent = theirs.val;
         ts.recent_at_ms = millis32(now);
     }

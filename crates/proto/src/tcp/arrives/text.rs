@@ -5,11 +5,12 @@
 use super::Stop;
 use crate::tcp::buffer::pool::Pools;
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::octets;
+use crate::tcp::seq::{SeqNum, octets};
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::AckDue;
 use crate::wire::tcp::Flags;
 use crate::{DropReason, Instant};
+use bytes::Bytes;
 use core::ops::ControlFlow;
 
 // Ledger: RFC 9293 SHLD-31, MAY-13 [9293-UC-RECV-5].
@@ -34,6 +35,47 @@ pub(super) fn process(
     if !tcb.is_held() {
         return ControlFlow::Break(Stop::Refuse(DropReason::TextAfterClose));
     }
+    if is_expected(tcb, seg.seq) {
+        seg.seq += octets(seg.text.len());
+        take_expected(tcb, pools, now, &mut seg.text, seg.frame_len, seg.segment_size);
+        return ControlFlow::Continue(());
+    }
+    take_any(tcb, pools, now, seg)
+}
+
+/// Whether text from `seq` on is simply the next: nothing waits behind it, and no pointer to urgent text has to keep up.
+#[inline]
+pub(super) fn is_expected(tcb: &Tcb, seq: SeqNum) -> bool {
+    seq == tcb.rcv.nxt && tcb.rare().is_none() && tcb.recv.as_ref().is_none_or(|recv| !recv.has_gap())
+}
+
+/// Takes text that [`is_expected`] and fits into the window; `text` is empty then. `frame_len`: octets of the buffer that
+/// keeping it pins. How the charge of the receive
+/// buffer changed.
+#[inline(never)]
+pub(super) fn take_expected(
+    tcb: &mut Tcb,
+    pools: &mut Pools,
+    now: Instant,
+    text: &mut Bytes,
+    frame_len: usize,
+    segment_size: Option<u16>,
+) -> isize {
+    let text_len = text.len();
+    let limit = usize::try_from(tcb.config.recv_buffer).unwrap_or(usize::MAX);
+    // An empty buffer out of the pool may pin memory already, which nobody was charged for.
+    let before = tcb.recv.as_ref().map_or(0, |recv| recv.charged());
+    let after = pools.recv(&mut tcb.recv).push(text, frame_len, limit);
+    tcb.rcv.nxt += octets(text_len);
+    tcb.wake.readable = true;
+    tcb.timers.duplicate_acks = 0;
+    in_order(tcb, now, text_len, segment_size);
+    after.wrapping_sub(before).cast_signed()
+}
+
+/// Takes text that is early, late, or what others have waited for.
+#[inline(never)]
+fn take_any(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -> ControlFlow<Stop> {
     let had_gap = tcb.recv.as_ref().is_some_and(|recv| recv.has_gap());
     let text = core::mem::take(&mut seg.text);
     let text_len = text.len();

@@ -150,6 +150,23 @@ impl RecvBuffer {
         Some(text)
     }
 
+    /// Takes text that is the next in order and lies within the window, where nothing early waits behind it. The charge
+    /// afterwards; `frame_len`, `limit`: as for [`Self::insert`].
+    pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize) -> usize {
+        let most = limit.max(LIMIT_MIN);
+        let before = self.charged();
+        let charge = frame_len + PIECE_COST;
+        let text = core::mem::take(text);
+        if is_sparse(text.len(), frame_len) || before + charge > most + most / 2 {
+            let bounds = self.bounds(limit);
+            self.insert_ready(text, frame_len, bounds);
+            return self.charged();
+        }
+        self.next += text.len() as u64;
+        self.push_ready(text, frame_len);
+        before + charge
+    }
+
     /// Reads octets in order into `out`; how many.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
         let mut count = 0;

@@ -264,13 +264,34 @@ impl SendBuffer {
     /// Slices of the text from `offset` octets after SND.UNA on, at most `max` octets, as many as fit into `out`.
     /// Returns how many octets they are.
     pub(crate) fn gather(&mut self, offset: usize, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {
-        let start = self.front + offset as u64;
-        if start == self.next_at && max <= self.next.len() && max > 0 {
-            self.next_at += max as u64;
-            let text = self.next.split_to(max);
-            return if out.try_push(text).is_ok() { max } else { 0 };
+        if max > 0 && self.cut(offset, max, out) {
+            return max;
         }
-        self.gather_anew(start, max, out)
+        self.gather_anew(self.front + offset as u64, max, out)
+    }
+
+    /// The same, if the text lies in what the last segment left of its chunk; whether it does.
+    #[inline]
+    pub(crate) fn cut(&mut self, offset: usize, len: usize, out: &mut ArrayVec<Bytes, SLICES>) -> bool {
+        let start = self.front + offset as u64;
+        if start != self.next_at || len > self.next.len() || out.is_full() {
+            return false;
+        }
+        self.next_at += len as u64;
+        out.try_push(self.next.split_to(len)).is_ok()
+    }
+
+    /// Whether what lies `offset` octets after SND.UNA is in the block that is being written into.
+    #[inline]
+    pub(crate) fn is_written(&self, offset: usize) -> bool {
+        self.front + offset as u64 >= self.chunks_end
+    }
+
+    /// So many octets of it then.
+    #[inline]
+    pub(crate) fn written(&self, offset: usize, len: usize) -> &[u8] {
+        let start = self.stale + octets((self.front + offset as u64).saturating_sub(self.chunks_end));
+        self.tail.text.get(start..start + len).unwrap_or_default()
     }
 
     fn gather_anew(&mut self, start: u64, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {

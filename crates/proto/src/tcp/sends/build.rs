@@ -112,24 +112,11 @@ fn options(tcb: &Tcb, now: Instant, plan: &Plan, options: &mut Options) {
 }
 
 fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
-    let rto = tcb.rto();
-    if matches!(plan.kind, Kind::New | Kind::Retransmission) {
-        tcb.sent_at_ms = millis32(now);
-    }
     match plan.kind {
-        Kind::New => {
-            tcb.snd.nxt += octets;
-            let (text, mss) = (octets.min(plan.text), u32::from(tcb.snd.mss));
-            if (text < mss && text > 0) || (text > mss && !text.is_multiple_of(mss)) {
-                tcb.snd.small_end = tcb.snd.nxt;
-            }
-            tcb.start_timing(tcb.snd.nxt, now);
-            if tcb.timers.probe_due {
-                tcb.timers.probe_due = false;
-            }
-            tcb.timers.start(Waiting::Ack, now, rto);
-        }
+        Kind::New => new_left(tcb, now, octets.min(plan.text), octets),
         Kind::Retransmission => {
+            let rto = tcb.rto();
+            tcb.sent_at_ms = millis32(now);
             tcb.snd.nxt = tcb.snd.nxt.max(plan.seq + octets);
             let rare = tcb.rare_mut();
             rare.recovery.on_resent(octets.max(1));
@@ -148,8 +135,26 @@ fn account(tcb: &mut Tcb, now: Instant, plan: &Plan, octets: u32) {
     }
 }
 
+/// Text, or `octets` of sequence space with a FIN, left for the first time.
+#[inline(always)]
+pub(super) fn new_left(tcb: &mut Tcb, now: Instant, text: u32, octets: u32) {
+    let mss = u32::from(tcb.snd.mss);
+    tcb.sent_at_ms = millis32(now);
+    tcb.snd.nxt += octets;
+    if (text < mss && text > 0) || (text > mss && !text.is_multiple_of(mss)) {
+        tcb.snd.small_end = tcb.snd.nxt;
+    }
+    tcb.start_timing(tcb.snd.nxt, now);
+    tcb.timers.probe_due = false;
+    if tcb.timers.waiting != Waiting::Ack {
+        let rto = tcb.rto();
+        tcb.timers.start(Waiting::Ack, now, rto);
+    }
+}
+
 /// Every segment carries an acknowledgment of all that has arrived.
-fn acknowledged(tcb: &mut Tcb) {
+#[inline]
+pub(super) fn acknowledged(tcb: &mut Tcb) {
     tcb.timers.ack_due = AckDue::No;
     tcb.rcv.last_ack_sent = tcb.rcv.nxt;
 }

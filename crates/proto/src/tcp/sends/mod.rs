@@ -2,9 +2,11 @@
 //!
 //! - `mod`: [`next_segment`], the one place that decides
 //! - `build`: turns the decision into a header and slices of text, and moves SND.NXT, timers and ACK debt
+//! - `plain`: both at once for the usual segment
 //! - `window`: the window we offer, without silliness (RFC 9293 §3.8.6.2.2)
 
 pub(crate) mod build;
+pub(crate) mod plain;
 pub(crate) mod window;
 
 use crate::Instant;
