@@ -184,6 +184,15 @@ impl Connection {
         }
     }
 
+    /// Whether the application holds the stream.
+    pub(crate) fn is_held(&self) -> bool {
+        match &self.phase {
+            Phase::Synchronized(tcb) => tcb.is_held(),
+            Phase::Opening(opening) => opening.holder.is_application(),
+            Phase::Over(_) => true,
+        }
+    }
+
     pub(crate) fn next_deadline(&self, now: Instant) -> Instant {
         match &self.phase {
             Phase::Opening(opening) => opening.next_deadline(),
