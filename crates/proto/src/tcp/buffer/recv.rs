@@ -150,21 +150,30 @@ impl RecvBuffer {
         Some(text)
     }
 
+    /// The most that text in order may be charged before it is moved together: half more than the receive buffer.
+    pub(crate) const fn charge_max(recv_buffer: usize) -> usize {
+        let limit = if recv_buffer > LIMIT_MIN { recv_buffer } else { LIMIT_MIN };
+        limit + limit / 2
+    }
+
     /// Takes text that is the next in order and lies within the window, where nothing early waits behind it. The charge
-    /// afterwards; `frame_len`, `limit`: as for [`Self::insert`].
-    pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize) -> usize {
-        let most = limit.max(LIMIT_MIN);
-        let before = self.charged();
-        let charge = frame_len + PIECE_COST;
-        let text = core::mem::take(text);
-        if is_sparse(text.len(), frame_len) || before + charge > most + most / 2 {
-            let bounds = self.bounds(limit);
-            self.insert_ready(text, frame_len, bounds);
-            return self.charged();
+    /// afterwards; `frame_len`, `limit`: as for [`Self::insert`], `most`: its [`Self::charge_max`].
+    #[inline]
+    pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize, most: usize) -> usize {
+        let after = self.charged() + frame_len + PIECE_COST;
+        if is_sparse(text.len(), frame_len) || after > most {
+            return self.push_compact(core::mem::take(text), frame_len, limit);
         }
         self.next += text.len() as u64;
-        self.push_ready(text, frame_len);
-        before + charge
+        self.push_ready(core::mem::take(text), frame_len);
+        after
+    }
+
+    #[cold]
+    fn push_compact(&mut self, text: Bytes, frame_len: usize, limit: usize) -> usize {
+        let bounds = self.bounds(limit);
+        self.insert_ready(text, frame_len, bounds);
+        self.charged()
     }
 
     /// Reads octets in order into `out`; how many.
