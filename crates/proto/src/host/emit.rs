@@ -9,7 +9,7 @@ use crate::wire::packet::{
     Ends, Mark, TIMESTAMP_LEN, Text, Usual, Weight, write_headers, write_ip, write_usual,
 };
 use crate::wire::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header, Timestamp};
-use crate::{Checksum, InterfaceConfig, InterfaceId, Transmit};
+use crate::{Checksum, Instant, InterfaceConfig, InterfaceId, Transmit};
 
 /// Writes IP and TCP headers in front of the slices of text that are already in `out`, or short text behind them. The ports are those of `key`.
 #[inline]
@@ -67,6 +67,24 @@ pub(super) fn emit_usual(
     if offload {
         out.checksum = partial(key);
     }
+}
+
+/// The SYN or SYN-ACK that is due on a connection, if one is.
+#[inline(never)]
+pub(super) fn emit_syn(
+    connection: &mut Connection,
+    config: &InterfaceConfig,
+    now: Instant,
+    out: &mut Transmit,
+) -> bool {
+    let Phase::Opening(opening) = &mut connection.phase else { return false };
+    if !opening.syn_due {
+        return false;
+    }
+    let ts_val = opening.ts_val(now);
+    let header = opening.build_syn(now, ts_val);
+    emit(&connection.key, connection.interface, config, opening.config.mark, &header, &[], out);
+    true
 }
 
 /// What is left of the checksum for the device.

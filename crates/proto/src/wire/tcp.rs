@@ -280,6 +280,11 @@ fn parse_option(kind: u8, body: &[u8], options: &mut Options) -> Result<(), Drop
 
 /// NOP, NOP, and kind and length of a timestamp.
 pub(crate) const TIMESTAMP: u32 = 0x0101_080a;
+/// The same of other options, where their values are zero.
+const MSS: u32 = 0x0204_0000;
+const WINDOW_SCALE: u32 = 0x0103_0300;
+/// SACK-permitted in place of the padding in front of timestamps.
+const SACK_PERMITTED_TIMESTAMP: u32 = 0x0402_080a;
 
 impl Options {
     /// Octets they take on the wire, padded to whole words.
@@ -303,12 +308,22 @@ impl Options {
         len
     }
 
-    /// The words of a timestamp or of no option; `None` where there are others.
+    /// The words of what most segments carry, zeros behind them, and how many they are: all that a SYN may have,
+    /// timestamps, or nothing. `None` where it is something else.
     #[inline]
-    pub(super) fn only_timestamp(&self) -> Option<Option<[u32; 3]>> {
-        let others =
-            self.mss.is_some() || self.window_scale.is_some() || self.sack_permitted || !self.sack.is_empty();
-        (!others).then(|| self.timestamp.map(|ts| [TIMESTAMP, ts.val, ts.ecr]))
+    pub(super) fn few_words(&self) -> Option<([u32; 5], usize)> {
+        if !self.sack.is_empty() {
+            return None;
+        }
+        match (self.mss, self.window_scale, self.sack_permitted, self.timestamp) {
+            (Some(mss), Some(shift), true, Some(ts)) => {
+                let [mss, shift] = [MSS | u32::from(mss), WINDOW_SCALE | u32::from(shift)];
+                Some(([mss, shift, SACK_PERMITTED_TIMESTAMP, ts.val, ts.ecr], 5))
+            }
+            (None, None, false, Some(ts)) => Some(([TIMESTAMP, ts.val, ts.ecr, 0, 0], 3)),
+            (None, None, false, None) => Some(([0; 5], 0)),
+            _ => None,
+        }
     }
 
     /// The options as they stand on the wire, in words of 32 bits: at most 14.
@@ -316,13 +331,13 @@ impl Options {
     pub(super) fn words(&self) -> ArrayVec<u32, 14> {
         let mut words = ArrayVec::new();
         if let Some(mss) = self.mss {
-            words.push(0x0204_0000 | u32::from(mss));
+            words.push(MSS | u32::from(mss));
         }
         if let Some(shift) = self.window_scale {
-            words.push(0x0103_0300 | u32::from(shift));
+            words.push(WINDOW_SCALE | u32::from(shift));
         }
         match (self.timestamp, self.sack_permitted) {
-            (Some(ts), true) => words.extend([0x0402_080a, ts.val, ts.ecr]),
+            (Some(ts), true) => words.extend([SACK_PERMITTED_TIMESTAMP, ts.val, ts.ecr]),
             (Some(ts), false) => words.extend([TIMESTAMP, ts.val, ts.ecr]),
             (None, true) => words.push(0x0101_0402),
             (None, false) => {}
