@@ -57,9 +57,7 @@ impl Bulk {
                     return;
                 }
                 self.left -= len as u64;
-                let room = self.pool.room(BLOCK);
-                room.resize(len, 0x5a);
-                self.pending = room.split().freeze();
+                self.pending = self.pool.fill(BLOCK, |room| room.resize(len, 0x5a));
             }
             if stream.write_chunk(now, &mut self.pending).is_err() {
                 return;

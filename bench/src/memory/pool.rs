@@ -1,14 +1,12 @@
 //! Buffers for frames and text, used again once nobody refers to what was in them.
 //!
 //! A host keeps slices of the frames it got and asks that a frame's buffer be no larger than four times the frame. So
-//! there is a ring of buffers for each power of two, and two small frames or more share a buffer of twice that.
+//! there is a ring of buffers for each power of two; each holds one frame at a time.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
-/// The smallest frames that share buffers have up to `1 << SHIFT_MIN` octets; none has less than half of that.
+/// The smallest buffers have `1 << SHIFT_MIN` octets.
 const SHIFT_MIN: u32 = 6;
-/// Frames of more octets than half of `1 << SHIFT_ALONE` have a buffer to themselves: caches are small.
-const SHIFT_ALONE: u32 = 11;
 /// Rings, up to frames of 64 KiB.
 const RINGS: usize = 11;
 /// Buffers of one size at most. Past it the one whose turn it is is given up to whoever holds it.
@@ -22,72 +20,74 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Ring {
-    /// What is being filled.
-    current: BytesMut,
+    /// What was filled last.
+    last: Option<Bytes>,
     /// Those that were filled before; the next to look at is at `turn`.
-    others: Vec<BytesMut>,
+    others: Vec<Bytes>,
     turn: usize,
-    /// How many there are; at first `current` is none.
-    made: usize,
 }
 
 impl Pool {
-    /// An empty buffer with room for `len` octets. Fill it, then take its text by `split`: when all that was taken of it
-    /// is dropped the buffer is free again.
-    #[inline]
-    pub(super) fn room(&mut self, len: usize) -> &mut BytesMut {
-        let shift = (usize::BITS - (len - 1).leading_zeros()).max(SHIFT_MIN);
-        let ring = &mut self.rings[(shift - SHIFT_MIN) as usize];
-        if ring.current.capacity() < len {
-            ring.next(if shift < SHIFT_ALONE { 2 << shift } else { 1 << shift }, len);
+    /// What `fill` writes into an empty buffer with room for `len` octets, one at least. The pool keeps a share of it: when
+    /// all other shares are dropped the buffer is free again.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, len: usize, fill: impl FnOnce(&mut BytesMut)) -> Bytes {
+        // The place of the highest bit of a number that is 1 for the smallest ring.
+        let place = (((len - 1) >> SHIFT_MIN) << 1 | 1).ilog2();
+        let ring = &mut self.rings[place as usize];
+        if !ring.last.as_ref().is_some_and(Bytes::is_unique) {
+            ring.turn_to_next(1 << (SHIFT_MIN + place));
         }
-        &mut ring.current
+        let mut room = BytesMut::from(ring.last.take().unwrap_or_default());
+        room.clear();
+        fill(&mut room);
+        ring.last.insert(room.freeze()).clone()
     }
 }
 
 impl Ring {
-    /// Makes `current` one with room.
-    fn next(&mut self, size: usize, len: usize) {
-        if self.current.try_reclaim(len) {
+    /// Makes `last` one that is free.
+    #[inline(never)]
+    fn turn_to_next(&mut self, size: usize) {
+        let Some(last) = &mut self.last else {
+            self.last = Some(buffer(size));
             return;
-        }
+        };
         if self.turn >= self.others.len() {
             self.turn = 0;
         }
-        let full = self.made >= RING_MAX;
-        if let Some(other) = self.others.get_mut(self.turn)
-            && (other.try_reclaim(len) || full)
-        {
-            self.turn += 1;
-            std::mem::swap(&mut self.current, other);
-            self.current.reserve(len);
-            return;
+        let full = self.others.len() >= RING_MAX;
+        match self.others.get_mut(self.turn) {
+            Some(oldest) if oldest.is_unique() => std::mem::swap(oldest, last),
+            Some(oldest) if full => *oldest = std::mem::replace(last, buffer(size)),
+            // The oldest is in use, and so the others are.
+            _ => self.others.insert(self.turn, std::mem::replace(last, buffer(size))),
         }
-        // The oldest is in use, and so the others are.
-        let filled = std::mem::replace(&mut self.current, BytesMut::with_capacity(size));
-        self.made += 1;
-        if self.made > 1 {
-            self.others.insert(self.turn, filled);
-            self.turn += 1;
-        }
+        self.turn += 1;
     }
+}
+
+/// A new buffer, of the kind that can be shared from the beginning.
+fn buffer(size: usize) -> Bytes {
+    BytesMut::with_capacity(size).split_off(0).freeze()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn filled(pool: &mut Pool, octet: u8, len: usize) -> Bytes {
+        pool.fill(len, |room| room.resize(len, octet))
+    }
+
     #[test]
     fn a_buffer_whose_text_is_gone_is_used_again() {
         let mut pool = Pool::default();
         let mut places = std::collections::BTreeSet::new();
         for _ in 0..1000 {
-            let room = pool.room(700);
-            room.extend_from_slice(&[7; 700]);
-            let frame = room.split().freeze();
-            places.insert(frame.as_ptr());
+            places.insert(filled(&mut pool, 7, 700).as_ptr());
         }
-        assert_eq!(places.len(), 2, "two frames in one buffer");
+        assert_eq!(places.len(), 1);
     }
 
     #[test]
@@ -95,9 +95,7 @@ mod tests {
         let mut pool = Pool::default();
         let mut window = std::collections::VecDeque::new();
         for _ in 0..10_000 {
-            let room = pool.room(1500);
-            room.extend_from_slice(&[7; 1500]);
-            window.push_back(room.split());
+            window.push_back(filled(&mut pool, 7, 1500));
             if window.len() > 20 {
                 window.pop_front();
             }
@@ -109,13 +107,7 @@ mod tests {
     #[test]
     fn text_that_is_held_is_never_written_over() {
         let mut pool = Pool::default();
-        let held: Vec<_> = (0..=255_u8)
-            .map(|i| {
-                let room = pool.room(100);
-                room.extend_from_slice(&[i; 100]);
-                room.split().freeze()
-            })
-            .collect();
+        let held: Vec<_> = (0..=255_u8).map(|i| filled(&mut pool, i, 100)).collect();
         assert!(held.iter().zip(0..=255_u8).all(|(frame, i)| frame[..] == [i; 100]));
     }
 
@@ -123,7 +115,7 @@ mod tests {
     fn a_buffer_is_at_most_four_times_its_frame() {
         let mut pool = Pool::default();
         for len in [40, 52, 84, 128, 129, 1500, 65535] {
-            assert!(pool.room(len).capacity() <= 4 * len, "{len}");
+            pool.fill(len, |room| assert!((len..=4 * len).contains(&room.capacity()), "{len}"));
         }
     }
 }

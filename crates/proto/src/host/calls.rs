@@ -136,12 +136,11 @@ impl Host {
             ts_offset: numbers.timestamp_offset,
             ipv6: key.is_ipv6(),
         };
-        let (index, generation) = self.connections.insert_with(|| {
+        let (index, generation) = self.connections.insert_after(|armed| {
             let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
-            Connection::new(key, interface, phase, now, State::Closed)
+            Connection::new(key, interface, phase, now, State::Closed, armed)
         });
         self.own(hash, Found::Connection(index));
-        self.expect_more(index);
         self.settle(now, index);
         Ok(ConnectionId { index, generation })
     }
@@ -201,7 +200,7 @@ impl Host {
     /// The application's hold on a connection; `None` when it has let go.
     /// Ledger: [9293-UC-SEND-1, 9293-UC-RECV-1, 9293-UC-CLOSE-1, 9293-UC-ABORT-1].
     pub fn stream(&mut self, id: ConnectionId) -> Option<Stream<'_>> {
-        let held = self.connection(id)?.holder().is_application();
+        let held = self.connection(id)?.is_held();
         held.then(|| Stream::new(self, id))
     }
 

@@ -8,8 +8,8 @@ use crate::table::NIL;
 use crate::table::growth::Growth;
 use crate::table::index::{Glance, Index};
 use crate::table::slab::Slab;
-use crate::tcp::connection::{Connection, Phase};
-use crate::tcp::opening::half_open::HalfOpen;
+use crate::tcp::connection::{Armed, Connection, Phase};
+use crate::tcp::opening::half_open::{self, HalfOpen};
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpPacket};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -52,8 +52,8 @@ impl Found {
 
 /// The tuple of an object in one of these tables.
 fn key_in(
-    connections: &Slab<Connection>,
-    half_open: &Slab<HalfOpen>,
+    connections: &Slab<Connection, Armed>,
+    half_open: &Slab<HalfOpen, half_open::Armed>,
     time_wait_4: &TimeWaitTable<Ipv4Addr>,
     time_wait_6: &TimeWaitTable<Ipv6Addr>,
     found: Found,
@@ -71,13 +71,15 @@ fn key_in(
 pub(super) struct Demux {
     hasher: Sip13,
     index: Index,
-    /// The connection that the last segment was for.
+    /// The connection that the last segment was for, or the newest.
     pub(super) recent: u32,
+    /// The hash of its tuple.
+    recent_hash: u64,
 }
 
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL }
+        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL, recent_hash: 0 }
     }
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
@@ -126,10 +128,20 @@ impl Host {
         if let Found::Connection(index) = Found::unpack(packed) { Some(index) } else { None }
     }
 
-    /// The next segment is probably for this connection.
+    /// The next segment is probably for this connection, whose tuple has this hash.
     #[inline]
-    pub(super) fn expect_more(&mut self, index: u32) {
-        self.demux.recent = index;
+    pub(super) fn expect_more(&mut self, index: u32, hash: u64) {
+        (self.demux.recent, self.demux.recent_hash) = (index, hash);
+    }
+
+    /// The hash of a connection's tuple. A connection that ends by a segment does so at once, and is not hashed again.
+    #[inline]
+    pub(super) fn hash_of(&self, index: u32, key: &Key) -> u64 {
+        if index != self.demux.recent {
+            return self.demux.hash(key);
+        }
+        debug_assert_eq!(self.demux.recent_hash, self.demux.hash(key));
+        self.demux.recent_hash
     }
 
     /// Whether a packet that nobody has read yet is probably for the connection of the last segment. By its ports alone:
@@ -178,8 +190,10 @@ impl Host {
     }
 
     /// Makes `found` the owner of its tuple, which nobody owns.
+    #[inline]
     pub(super) fn own(&mut self, hash: u64, found: Found) {
         self.shard.enter(hash);
+        self.expect_if_connection(hash, found);
         if self.demux.index.put(hash, found.pack()) {
             self.split_index();
         }
@@ -197,13 +211,24 @@ impl Host {
     }
 
     /// The tuple of `from` belongs to `to` from now on: to other shards it is owned all the while.
+    #[inline]
     pub(super) fn hand_over(&mut self, hash: u64, from: Found, to: Found) {
+        self.expect_if_connection(hash, to);
         self.demux.index.replace(hash, from.pack(), to.pack());
     }
 
+    /// A new connection is the one to expect segments for. All come by here, so that [`Self::hash_of`] is never that of the
+    /// last connection in the same slot.
+    #[inline]
+    fn expect_if_connection(&mut self, hash: u64, found: Found) {
+        if let Found::Connection(index) = found {
+            self.expect_more(index, hash);
+        }
+    }
+
     /// `found` owns its tuple no more.
-    pub(super) fn disown(&mut self, key: &Key, found: Found) {
-        let (hash, own) = (self.demux.hash(key), found.pack());
+    pub(super) fn disown(&mut self, hash: u64, found: Found) {
+        let own = found.pack();
         if self.demux.index.remove(hash, |packed| packed == own).is_some() {
             self.shard.leave(hash);
         }

@@ -57,11 +57,11 @@ impl Host {
         mut frame: Frame,
         hash: Option<u64>,
     ) {
-        if let Some(index) = hash.and_then(|hash| self.probable_connection(hash))
+        if let Some(hash) = hash
+            && let Some(index) = self.probable_connection(hash)
             && self.handle_predicted(now, interface, index, &mut frame)
         {
-            self.expect_more(index);
-            return;
+            return self.expect_more(index, hash);
         }
         self.handle_frame(now, interface, frame, hash);
     }

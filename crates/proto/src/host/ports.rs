@@ -16,11 +16,26 @@ const COUNTERS: usize = 64;
 pub(super) struct Ports {
     offset: Sip24,
     counters: [u16; COUNTERS],
+    /// The last destination, with its hash: who connects often mostly does so to one.
+    last: Option<(Key, u64)>,
 }
 
 impl Ports {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { offset: secret.prf(Purpose::EphemeralPort), counters: [0; COUNTERS] }
+        Self { offset: secret.prf(Purpose::EphemeralPort), counters: [0; COUNTERS], last: None }
+    }
+
+    /// The keyed hash of a destination, as seen from one of our addresses.
+    #[inline]
+    fn hash(&mut self, without: &Key) -> u64 {
+        match self.last {
+            Some((last, hash)) if last == *without => hash,
+            _ => {
+                let hash = without.hash(&self.offset);
+                self.last = Some((*without, hash));
+                hash
+            }
+        }
     }
 }
 
@@ -36,7 +51,7 @@ impl Host {
         let (first, last) = (*self.config.ephemeral_ports.start(), *self.config.ephemeral_ports.end());
         let count = u32::from(last.checked_sub(first)?) + 1;
         let without = Key::new(local, 0, remote, remote_port);
-        let hash = without.hash(&self.ports.offset);
+        let hash = self.ports.hash(&without);
         let counter = usize::try_from(hash >> 58).unwrap_or(0) % COUNTERS;
         let start = u32::try_from(hash & 0xffff_ffff).unwrap_or(0) % count;
         for _ in 0..count {

@@ -1,4 +1,4 @@
-//! Header prediction: nearly every frame is a plain IPv4 packet with the next segment of an established connection. Such a
+//! Header prediction: nearly every frame is a plain IPv4 packet with the next segment of a synchronized connection. Such a
 //! frame is recognised by a few words at fixed places and handled in one straight line; for all others nothing has happened
 //! yet, and `input` handles them step by step.
 
@@ -16,8 +16,10 @@ use core::num::NonZeroU16;
 
 /// Octets of the headers: IPv4 without options, TCP with timestamps alone.
 const HEADERS: usize = IPV4_HEADER_LEN + 32;
-/// Data offset and flags, PSH masked out: eight words, ACK and nothing else.
+/// Data offset and flags, those of [`ANY`] masked out: eight words, ACK and nothing else.
 const OFFSET_AND_FLAGS: u16 = 0x8000 | Flags::ACK.0 as u16;
+/// Flags that may be there or not.
+const ANY: u16 = Flags::PSH.with(Flags::FIN).0 as u16;
 
 /// Headers of the usual shape; each field is read where it is needed.
 #[derive(Clone, Copy)]
@@ -33,7 +35,7 @@ impl<'a> Headers<'a> {
         let usual = headers.word::<0>() & 0xff00_ffff == 0x4500_0000 | length
             && headers.half::<6>() & 0x3fff == 0
             && headers.0[9] == PROTOCOL_TCP
-            && headers.half::<32>() & !u16::from(Flags::PSH.0) == OFFSET_AND_FLAGS
+            && headers.half::<32>() & !ANY == OFFSET_AND_FLAGS
             && headers.word::<40>() == TIMESTAMP;
         usual.then_some(headers)
     }
@@ -61,6 +63,7 @@ impl<'a> Headers<'a> {
             ack: SeqNum(self.word::<28>()),
             wnd: self.half::<34>(),
             timestamp: Timestamp { val: self.word::<44>(), ecr: self.word::<48>() },
+            fin: Flags(self.0[33]).has(Flags::FIN),
         }
     }
 }
@@ -101,11 +104,17 @@ impl Host {
         }
         let frame_len = frame.bytes.len();
         frame.bytes.advance(HEADERS);
-        let segment_size = frame.segment_size.map(NonZeroU16::get);
+        let (halves, segment_size) = (tcb.halves, frame.segment_size.map(NonZeroU16::get));
         let charged = take(tcb, &mut self.pools, now, &seg, &mut frame.bytes, frame_len, segment_size);
-        self.recv_total += charged as u64;
+        self.recv_total = self.recv_total.saturating_add_signed(charged as i64);
+        if tcb.halves != halves {
+            self.settle(now, index);
+            return true;
+        }
         let wake = core::mem::take(&mut tcb.wake);
-        tell(&mut self.events, &mut connection.told, wake, ConnectionId { index, generation });
+        if tcb.is_held() {
+            tell(&mut self.events, &mut connection.told, wake, ConnectionId { index, generation });
+        }
         schedule(&mut self.dirty, &mut self.wheel, connection, now, index);
         true
     }

@@ -38,7 +38,7 @@ impl Host {
     ) -> Result<(), DropReason> {
         match self.find_hashed(hash, key) {
             Some(Found::Connection(index)) => {
-                self.expect_more(index);
+                self.expect_more(index, hash);
                 self.connection_segment(now, index, seg)
             }
             Some(Found::HalfOpen(index)) => self.half_open_segment(now, index, hash, seg),

@@ -187,7 +187,8 @@ impl Host {
                 connection.noted = State::Closed; // which is not where the tuple goes
             }
         } else {
-            self.disown(&key, Found::Connection(index));
+            let hash = self.hash_of(index, &key);
+            self.disown(hash, Found::Connection(index));
         }
         self.let_go(now, index, reason);
     }
@@ -218,7 +219,7 @@ impl Host {
         self.recharge(charged, kept);
         if !held {
             self.orphans = self.orphans.saturating_sub(1);
-            self.connections.discard(index);
+            self.connections.discard(index, |connection| connection.armed);
         }
     }
 
@@ -266,7 +267,7 @@ impl Host {
         if let Some(Connection { phase: Phase::Over(over), .. }) = self.connections.get(index) {
             let kept = over.recv.as_ref().map_or(0, |recv| recv.charged());
             self.recharge(kept, 0);
-            self.connections.discard(index);
+            self.connections.discard(index, |connection| connection.armed);
         }
     }
 }
@@ -298,6 +299,10 @@ pub(super) fn schedule(
     if let Phase::Synchronized(tcb) = &mut connection.phase
         && nothing_left(tcb)
     {
+        // What was due before has its entry.
+        if connection.armed.covers(now, tcb.config.soonest) {
+            return;
+        }
         let deadline = connection.next_deadline(now);
         if let Some(at) = connection.armed.add(now, deadline) {
             wheel.arm(Found::Connection(index).pack(), at);

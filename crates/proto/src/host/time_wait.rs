@@ -126,6 +126,7 @@ impl Host {
             }
             _ => None,
         };
+        let hash = self.hash_of(connection, key);
         let connection = Found::Connection(connection);
         match found {
             Some(found) => {
@@ -134,11 +135,10 @@ impl Host {
                     Found::TimeWait6(index) if record.reset => self.time_wait_6.mark_reset(index),
                     _ => {}
                 }
-                let hash = self.demux.hash(key);
                 self.hand_over(hash, connection, found);
                 self.counters.time_wait_entered += 1;
             }
-            None => self.disown(key, connection),
+            None => self.disown(hash, connection),
         }
     }
 
@@ -196,7 +196,7 @@ impl Host {
     fn time_wait_ended<A: Copy + Into<IpAddr>>(&mut self, now: Instant, found: Found, record: &TimeWait<A>) {
         let key = key(record);
         if !record.is_covered() {
-            self.disown(&key, found);
+            self.disown(self.demux.hash(&key), found);
             return self.trace_state(now, &key, State::TimeWait, State::Closed);
         }
         self.covered.remove(&key);

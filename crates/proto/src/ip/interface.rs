@@ -146,7 +146,23 @@ impl Interfaces {
 
     /// How to speak to `destination`: through which interface, and from which of its addresses (RFC 6724 §5, rules 2
     /// and 8: matching scope, then longest common prefix; the first of equals).
+    #[inline]
     pub(crate) fn source_for(&self, destination: IpAddr) -> Option<(InterfaceId, IpAddr)> {
+        self.only_source_for(destination).or_else(|| self.best_source_for(destination))
+    }
+
+    /// The same of a host with one address, where there is nothing to choose; `None` where one must look closer.
+    #[inline]
+    fn only_source_for(&self, destination: IpAddr) -> Option<(InterfaceId, IpAddr)> {
+        let IpAddr::V4(to) = destination else { return None };
+        let [InterfaceConfig { addresses, .. }] = &*self.list else { return None };
+        let [(IpAddr::V4(own), length)] = **addresses else { return None };
+        let on_link = (own.to_bits() ^ to.to_bits()).leading_zeros() >= u32::from(length);
+        (on_link && !to.is_loopback() && !to.is_unspecified()).then_some((InterfaceId(0), own.into()))
+    }
+
+    #[inline(never)]
+    fn best_source_for(&self, destination: IpAddr) -> Option<(InterfaceId, IpAddr)> {
         let id = self.route(destination)?;
         let candidates =
             self.config(id).addresses.iter().filter(|(address, _)| same_family(*address, destination));
@@ -302,6 +318,30 @@ mod tests {
         let source = |to: &str| many.source_for(ip(to)).map(|(_, address)| address);
         assert_eq!(source("2001:db8:2::77"), Some(ip("2001:db8:2::1")));
         assert_eq!(source("2a00::1"), Some(ip("2001:db8:1::1")), "the first of equals");
+    }
+
+    #[test]
+    fn one_address_is_the_source_where_the_search_finds_it() {
+        for length in [0, 8, 24, 31, 32, 200] {
+            for (own, default_route) in
+                [("10.7.0.2", true), ("10.7.0.2", false), ("169.254.1.2", true), ("fd07::2", true)]
+            {
+                let mut one = Interfaces::default();
+                one.add(config(&[(own, length)], default_route));
+                for to in [
+                    "10.7.0.2",
+                    "10.7.0.1",
+                    "8.8.8.8",
+                    "0.0.0.0",
+                    "127.0.0.1",
+                    "169.254.1.1",
+                    "fd07::1",
+                    "::",
+                ] {
+                    assert_eq!(one.source_for(ip(to)), one.best_source_for(ip(to)), "{own}/{length} to {to}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::active::Opening;
 use crate::tcp::tcb::{Tcb, Wake};
 use crate::tcp::timers;
+use crate::time::Span;
 use crate::{Instant, InterfaceId, OwnerId};
 use alloc::boxed::Box;
 use core::num::NonZeroU32;
@@ -35,7 +36,9 @@ pub(crate) enum Phase {
     Over(Over),
 }
 
-/// The instants for which the timing wheel holds an entry of ours.
+/// The instants for which the timing wheel holds an entry of ours. It stays with the slot when a connection ends, and serves
+/// the next one there: what its SYN waits for is later, and with many short connections there is an entry for each slot and
+/// not for each connection.
 ///
 /// Entries are never cancelled. A nearer deadline gets an entry of its own, and the farthest one stays of use: else each
 /// delayed ACK of a connection with keep-alive would leave an entry in the wheel for two hours. One between the two is
@@ -57,6 +60,15 @@ fn tick(at: Instant) -> NonZeroU32 {
 }
 
 impl Armed {
+    /// Whether an entry comes due before anything can that is set at `now`, if none is set for less than `soonest` ahead:
+    /// then there is no need to ask what the earliest deadline is.
+    #[inline]
+    pub(crate) fn covers(&self, now: Instant, soonest: Span) -> bool {
+        let first = tick(now + soonest).get();
+        // Wrapping: the lower half lies ahead.
+        self.near.is_some_and(|near| first.wrapping_sub(near.get()) < u32::MAX / 2)
+    }
+
     /// When the wheel needs an entry for `deadline`, if it does; counts it in then.
     #[inline(always)]
     pub(crate) fn add(&mut self, now: Instant, deadline: Instant) -> Option<Instant> {
@@ -78,7 +90,7 @@ impl Armed {
         Some(at)
     }
 
-    /// An entry for `at` came due. False for one that was forgotten, or that another connection left in this slot.
+    /// An entry for `at` came due. False for one that was forgotten.
     pub(crate) fn take(&mut self, at: Instant) -> bool {
         if self.near != Some(tick(at)) {
             return false;
@@ -109,13 +121,21 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(key: Key, interface: InterfaceId, phase: Phase, now: Instant, before: State) -> Self {
+    /// `armed`: what the wheel holds for the slot it is in.
+    pub(crate) fn new(
+        key: Key,
+        interface: InterfaceId,
+        phase: Phase,
+        now: Instant,
+        before: State,
+        armed: Armed,
+    ) -> Self {
         Self {
             key,
             interface,
             owner: OwnerId::default(),
             phase,
-            armed: Armed::default(),
+            armed,
             since: now,
             noted: before,
             shown: before,
@@ -161,6 +181,15 @@ impl Connection {
             Phase::Opening(opening) => opening.holder,
             Phase::Synchronized(tcb) => tcb.holder(),
             Phase::Over(_) => Holder::Application,
+        }
+    }
+
+    /// Whether the application holds the stream.
+    pub(crate) fn is_held(&self) -> bool {
+        match &self.phase {
+            Phase::Synchronized(tcb) => tcb.is_held(),
+            Phase::Opening(opening) => opening.holder.is_application(),
+            Phase::Over(_) => true,
         }
     }
 

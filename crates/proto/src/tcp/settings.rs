@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) orphan_timeout: Span,
     pub(crate) keepalive: Option<Probes>,
     pub(crate) rto: RtoBounds,
+    /// No timer of a synchronized connection is set for less than this ahead.
+    pub(crate) soonest: Span,
     /// The window of a SYN.
     pub(crate) syn_window: u16,
     /// The bound on segments of both directions.
@@ -52,14 +54,18 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(config: TcpConfig) -> Self {
+        let delayed_ack = Span::of(config.delayed_ack.min(DELAY_MAX));
+        let rto = RtoBounds::new(&config);
+        let keepalive = config.keepalive.map(probes);
         Self {
-            delayed_ack: Span::of(config.delayed_ack.min(DELAY_MAX)),
+            soonest: soonest(&config, delayed_ack, &rto, keepalive.as_ref()),
+            delayed_ack,
             syn_timeout: Span::of(config.syn_timeout),
             user_timeout: Span::of(config.user_timeout),
             fin_wait_2_timeout: Span::of(config.fin_wait_2_timeout),
             orphan_timeout: Span::of(config.orphan_timeout),
-            keepalive: config.keepalive.map(probes),
-            rto: RtoBounds::new(&config),
+            keepalive,
+            rto,
             syn_window: negotiate::syn_window(&config),
             mss_bound: negotiate::mss_bound(&config),
             window_shift: negotiate::window_shift(&config),
@@ -67,6 +73,14 @@ impl Settings {
             config,
         }
     }
+}
+
+fn soonest(config: &TcpConfig, delayed_ack: Span, rto: &RtoBounds, keepalive: Option<&Probes>) -> Span {
+    // An acknowledgment that is not held back has no timer.
+    let ack = if delayed_ack.is_zero() { rto.least() } else { delayed_ack };
+    let limits = [config.user_timeout, config.fin_wait_2_timeout, config.orphan_timeout].map(Span::of);
+    let probe = keepalive.map_or(ack, |probes| probes.idle.min(probes.interval).min(probes.first));
+    limits.into_iter().fold(ack.min(rto.least()).min(probe), Span::min)
 }
 
 fn probes(keepalive: KeepAlive) -> Probes {

@@ -250,7 +250,18 @@ impl<A: Copy> TimeWaitTable<A> {
     }
 
     /// The queue for connections of this MSL. `None` for a ninth distinct one, or one of more than ten days.
+    #[inline]
     pub(crate) fn lifetime(&mut self, msl: Duration) -> Option<u8> {
+        // Most hosts have one.
+        match self.queues.first() {
+            Some(first) if self.queues_used > 0 && first.msl == msl => Some(0),
+            _ => self.lifetime_rarely(msl),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lifetime_rarely(&mut self, msl: Duration) -> Option<u8> {
         if msl > MSL_MAX {
             return None;
         }

@@ -20,7 +20,7 @@
 //! - `waiting`: TIME-WAIT and the covered record
 //! - `windows`: closed, tiny, shrinking and scaled windows
 //! - `acks`: delayed and duplicate ACKs, SACK blocks, timestamps
-//! - `plain`: the short way in against the long one
+//! - `plain`: the short way in against the long one; `predicted`: the straight one against the steps
 //! - `loss`: RTO, fast retransmit, congestion, Nagle, offload; `paths`: what ICMP says
 
 mod aborted;
@@ -40,6 +40,7 @@ mod numbers;
 mod opening;
 mod paths;
 mod plain;
+mod predicted;
 mod random;
 mod resets;
 mod shards;

@@ -29,8 +29,9 @@ pub(super) fn process(tcb: &mut Tcb, seg: &Segment) -> ControlFlow<Stop> {
     ControlFlow::Continue(())
 }
 
+/// The FIN stands where it was expected.
 #[inline]
-fn received(tcb: &mut Tcb) {
+pub(super) fn received(tcb: &mut Tcb) {
     if let Some(rare) = tcb.rare_if_any() {
         rare.early_fin = None;
     }

@@ -50,7 +50,8 @@ pub(super) fn is_expected(tcb: &Tcb, seq: SeqNum) -> bool {
 }
 
 /// Takes text that [`is_expected`] and fits into the window; `text` is empty then. `frame_len`: octets of the buffer that
-/// keeping it pins. By how much the charge of the receive buffer grew.
+/// keeping it pins. How the charge of the receive
+/// buffer changed.
 #[inline(never)]
 pub(super) fn take_expected(
     tcb: &mut Tcb,
@@ -59,16 +60,17 @@ pub(super) fn take_expected(
     text: &mut Bytes,
     frame_len: usize,
     segment_size: Option<u16>,
-) -> usize {
+) -> isize {
     let text_len = text.len();
     let limit = usize::try_from(tcb.config.recv_buffer).unwrap_or(usize::MAX);
-    let recv = pools.recv(&mut tcb.recv);
-    let charged = recv.push(text, frame_len, limit);
+    // An empty buffer out of the pool may pin memory already, which nobody was charged for.
+    let before = tcb.recv.as_ref().map_or(0, |recv| recv.charged());
+    let after = pools.recv(&mut tcb.recv).push(text, frame_len, limit);
     tcb.rcv.nxt += octets(text_len);
     tcb.wake.readable = true;
     tcb.timers.duplicate_acks = 0;
     in_order(tcb, now, text_len, segment_size);
-    charged
+    after.wrapping_sub(before).cast_signed()
 }
 
 /// Takes text that is early, late, or what others have waited for.

@@ -53,7 +53,7 @@ impl Run {
     }
 
     /// Appends a slice that pins `frame_len` octets.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn push_slice(&mut self, text: Bytes, frame_len: usize) {
         if !self.tail.is_empty() {
             self.freeze_tail();
@@ -151,6 +151,15 @@ impl Run {
             self.tidy();
         }
         Some(text)
+    }
+
+    /// The first slice and what it costs, if there is one and it has at most `max` octets.
+    #[inline]
+    pub(crate) fn take_piece(&mut self, max: usize) -> Option<(Bytes, usize)> {
+        let Piece { text, charge } = self.pieces.pop_front_if(|piece| piece.text.len() <= max)?;
+        self.len -= text.len();
+        self.charge -= charge;
+        Some((text, charge))
     }
 
     /// Whether [`Self::compact`] would make the run smaller by more than its own slack.

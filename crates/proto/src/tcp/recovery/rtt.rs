@@ -53,6 +53,11 @@ impl RtoBounds {
         }
     }
 
+    /// The least timeout.
+    pub(crate) fn least(&self) -> Span {
+        Span::from_micros(self.least_us.min(self.first_us).min(self.after_repeated_syn_us).into())
+    }
+
     /// How long to wait for an answer to a SYN that was repeated `retries` times.
     pub(crate) fn of_syn(&self, retries: u8) -> Span {
         Span::from_millis(INITIAL_RTO_MS << retries.min(16)).min(self.most)
