@@ -157,18 +157,25 @@ impl Host {
     }
 
     fn transmit_control(&mut self, now: Instant, out: &mut Transmit) -> bool {
-        let Some(control) = self.control.pop_front() else { return false };
+        if self.tracing {
+            self.trace_control(now);
+        }
+        let Some(control) = self.control.front() else { return false };
+        let config = self.interfaces.config(control.interface);
+        emit(&control.key, control.interface, config, control.mark, &control.header, &[], out);
+        self.control.pop_front();
         if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
             self.control = VecDeque::new();
         }
-        if self.tracing {
-            let tuple = control.key.tuple();
-            let after = self.shown_after(&control.key, control.before);
-            self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
-        }
-        let config = self.interfaces.config(control.interface);
-        emit(&control.key, control.interface, config, control.mark, &control.header, &[], out);
         true
+    }
+
+    /// Tells those who watch of the control segment that is about to leave.
+    #[cold]
+    fn trace_control(&mut self, now: Instant) {
+        let Some(&Control { key, before, .. }) = self.control.front() else { return };
+        let after = self.shown_after(&key, before);
+        self.trace_frame(now, Direction::Out, Some(key.tuple()), before, after, None);
     }
 
     /// The next segment of the connections that may have something to send.

@@ -126,7 +126,7 @@ pub(crate) fn write_usual(
 }
 
 /// Octets of the timestamp option, padded.
-pub(crate) const TIMESTAMP_LEN: usize = 12;
+const TIMESTAMP_LEN: usize = 12;
 
 /// What the headers say of the text: its length, and its sum unless the checksum is to be partial.
 #[derive(Clone, Copy, Default)]
