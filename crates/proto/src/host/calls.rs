@@ -202,7 +202,7 @@ impl Host {
     /// The application's hold on a connection; `None` when it has let go.
     /// Ledger: [9293-UC-SEND-1, 9293-UC-RECV-1, 9293-UC-CLOSE-1, 9293-UC-ABORT-1].
     pub fn stream(&mut self, id: ConnectionId) -> Option<Stream<'_>> {
-        let held = self.connection(id)?.holder().is_application();
+        let held = self.connection(id)?.is_held();
         held.then(|| Stream::new(self, id))
     }
 

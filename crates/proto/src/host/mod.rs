@@ -217,15 +217,21 @@ impl Host {
     }
 
     /// The next thing the application should know.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
-        if let Event::Readable(id) | Event::Writable(id) = event
-            && let Some(connection) = self.connections.get_checked_mut(id.index, id.generation)
-        {
-            match event {
-                Event::Readable(_) => connection.told.readable = false,
-                _ => connection.told.writable = false,
+        match event {
+            Event::Readable(id) => {
+                if let Some(connection) = self.connections.get_checked_mut(id.index, id.generation) {
+                    connection.told.readable = false;
+                }
             }
+            Event::Writable(id) => {
+                if let Some(connection) = self.connections.get_checked_mut(id.index, id.generation) {
+                    connection.told.writable = false;
+                }
+            }
+            _ => {}
         }
         Some(event)
     }

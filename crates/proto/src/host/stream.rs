@@ -9,7 +9,6 @@ use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Connection, Over, Phase};
 use crate::tcp::error::{CloseReason, ReadError, WriteError};
 use crate::tcp::sends::window;
-use crate::tcp::seq::octets;
 use crate::{ConnectionId, Instant, OwnerId};
 use alloc::sync::Arc;
 use bytes::Bytes;
@@ -34,6 +33,12 @@ impl<'h> Stream<'h> {
     /// [`ReadError::Blocked`] when nothing has arrived, [`ReadError::Ended`] when the connection broke.
     /// Ledger: RFC 9293 MUST-12 [9293-UC-RECV-2, 9293-UC-RECV-3, 9293-UC-RECV-4, 9293-UC-RECV-6, 9293-UC-RECV-7].
     pub fn read(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        if let Some(whole) = self.take_whole(now, buffer.len())
+            && let Some(place) = buffer.get_mut(..whole.len())
+        {
+            place.copy_from_slice(&whole);
+            return Ok(whole.len());
+        }
         if buffer.is_empty() {
             return Ok(0);
         }
@@ -45,10 +50,52 @@ impl<'h> Stream<'h> {
     /// # Errors
     /// As for [`Stream::read`].
     pub fn read_chunk(&mut self, now: Instant, max: usize) -> Result<Option<Bytes>, ReadError> {
+        if let Some(piece) = self.take_piece(now, max) {
+            return Ok(Some(piece));
+        }
         self.take(now, |recv| recv.read_chunk(max).filter(|chunk| !chunk.is_empty()))
     }
 
+    /// Takes all text out of the receive buffer, where it is one piece of at most `max` octets: what most reads find.
+    #[inline]
+    fn take_whole(&mut self, now: Instant, max: usize) -> Option<Bytes> {
+        let index = self.id.index;
+        let Phase::Synchronized(tcb) = &mut self.host.connections.get_mut(index)?.phase else { return None };
+        let recv = tcb.recv.as_mut()?;
+        let before = recv.charged();
+        let whole = recv.take_whole(max)?;
+        self.host.pools.take_recv(&mut tcb.recv);
+        let low = window::is_low(tcb);
+        self.host.recharge(before, 0);
+        if low {
+            self.host.update_window(now, index);
+        }
+        Some(whole)
+    }
+
+    /// Takes the first piece of text, if it has at most `max` octets.
+    #[inline]
+    fn take_piece(&mut self, now: Instant, max: usize) -> Option<Bytes> {
+        let index = self.id.index;
+        let Phase::Synchronized(tcb) = &mut self.host.connections.get_mut(index)?.phase else { return None };
+        let recv = tcb.recv.as_mut()?;
+        let before = recv.charged();
+        let piece = recv.take_piece(max)?;
+        let mut after = recv.charged();
+        if recv.is_empty() {
+            self.host.pools.take_recv(&mut tcb.recv);
+            after = 0;
+        }
+        let low = window::is_low(tcb);
+        self.host.recharge(before, after);
+        if low {
+            self.host.update_window(now, index);
+        }
+        Some(piece)
+    }
+
     /// Takes text out of the receive buffer; `None` is the end of text.
+    #[inline(never)]
     fn take<T>(
         &mut self,
         now: Instant,
@@ -124,6 +171,7 @@ impl<'h> Stream<'h> {
         self.put(len, |send, fits, _| send.push(text.split_to(fits)))
     }
 
+    #[inline]
     fn put(
         &mut self,
         len: usize,
@@ -133,39 +181,47 @@ impl<'h> Stream<'h> {
         let Some(connection) = self.host.connections.get_mut(index) else {
             return Err(WriteError::Ended(CloseReason::Aborted));
         };
-        let (send, blocked, limit, queued) = match &mut connection.phase {
-            Phase::Opening(opening) => {
-                if opening.close_queued {
-                    return Err(WriteError::Closed);
-                }
-                let queued = opening.send_queue();
-                (&mut opening.send, &mut opening.write_blocked, opening.config.send_buffer, queued)
-            }
-            Phase::Synchronized(tcb) => {
-                if !tcb.halves.may_send() {
-                    return Err(WriteError::Closed);
-                }
-                let queued = tcb.send_queue();
-                (&mut tcb.send, &mut tcb.write_blocked, tcb.config.send_buffer, queued)
-            }
-            Phase::Over(over) => {
-                return Err(match over.reason {
-                    CloseReason::Graceful => WriteError::Closed,
-                    reason => WriteError::Ended(reason),
-                });
-            }
-        };
-        let fits = octets(len).min(limit.min(SEND_MAX).saturating_sub(queued));
-        let fits = usize::try_from(fits).unwrap_or(0);
-        *blocked = fits < len;
+        let Phase::Synchronized(tcb) = &mut connection.phase else { return self.put_otherwise(len, put) };
+        if !tcb.halves.may_send() {
+            return Err(WriteError::Closed);
+        }
+        let fits = room(tcb.config.send_buffer, tcb.send_queue(), len);
+        tcb.write_blocked = fits < len;
         if fits == 0 {
             return if len == 0 { Ok(0) } else { Err(WriteError::Blocked) };
         }
-        let (send, free) = self.host.pools.send(send);
+        let (send, free) = self.host.pools.send(&mut tcb.send);
         put(send, fits, free);
         if !core::mem::replace(&mut connection.dirty, true) {
             self.host.dirty.push_back(index);
         }
+        Ok(fits)
+    }
+
+    /// As [`Stream::put`], of a connection that is not synchronized: there is nothing to send yet, or no more.
+    #[cold]
+    #[inline(never)]
+    fn put_otherwise(
+        &mut self,
+        len: usize,
+        put: impl FnOnce(&mut SendBuffer, usize, &mut Blocks),
+    ) -> Result<usize, WriteError> {
+        let index = self.id.index;
+        let opening = match self.host.connections.get_mut(index).map(|connection| &mut connection.phase) {
+            Some(Phase::Opening(opening)) if !opening.close_queued => opening,
+            Some(Phase::Over(Over { reason, .. })) if *reason != CloseReason::Graceful => {
+                return Err(WriteError::Ended(*reason));
+            }
+            _ => return Err(WriteError::Closed),
+        };
+        let fits = room(opening.config.send_buffer, opening.send_queue(), len);
+        opening.write_blocked = fits < len;
+        if fits == 0 {
+            return if len == 0 { Ok(0) } else { Err(WriteError::Blocked) };
+        }
+        let (send, free) = self.host.pools.send(&mut opening.send);
+        put(send, fits, free);
+        self.host.mark_dirty(index);
         Ok(fits)
     }
 
@@ -246,6 +302,13 @@ impl<'h> Stream<'h> {
             connection.owner = owner;
         }
     }
+}
+
+/// How many of `len` octets fit into a send buffer of `limit` octets that holds `queued`.
+#[inline]
+fn room(limit: u32, queued: u32, len: usize) -> usize {
+    let room = limit.min(SEND_MAX).saturating_sub(queued);
+    usize::try_from(room).map_or(0, |room| room.min(len))
 }
 
 /// Reading from what a connection that has ended left behind.

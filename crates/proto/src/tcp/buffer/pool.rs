@@ -17,7 +17,6 @@
 use super::recv::RecvBuffer;
 use super::send::{Block, SendBuffer};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 
 /// Most buffers of each kind that wait.
@@ -49,10 +48,8 @@ impl Blocks {
 /// The host's empty buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
-    #[expect(clippy::vec_box, reason = "the boxes are what is pooled: they move into connections and back")]
-    send: Vec<Box<SendBuffer>>,
-    #[expect(clippy::vec_box, reason = "the boxes are what is pooled: they move into connections and back")]
-    recv: Vec<Box<RecvBuffer>>,
+    send: ArrayVec<Box<SendBuffer>, BUFFERS>,
+    recv: ArrayVec<Box<RecvBuffer>, BUFFERS>,
     blocks: Blocks,
 }
 
@@ -65,38 +62,75 @@ impl Clone for Pools {
 
 impl Pools {
     /// The send buffer in `place`, put there if there is none, and the blocks it may write into.
+    #[inline]
     pub(crate) fn send<'a>(
         &'a mut self,
         place: &'a mut Option<Box<SendBuffer>>,
     ) -> (&'a mut SendBuffer, &'a mut Blocks) {
-        let send = place.get_or_insert_with(|| self.send.pop().unwrap_or_default());
+        let send = place.get_or_insert_with(|| self.send.pop().unwrap_or_else(make));
         (send, &mut self.blocks)
     }
 
     /// The receive buffer in `place`, put there if there is none.
+    #[inline]
     pub(crate) fn recv<'a>(&mut self, place: &'a mut Option<Box<RecvBuffer>>) -> &'a mut RecvBuffer {
-        place.get_or_insert_with(|| self.recv.pop().unwrap_or_default())
+        place.get_or_insert_with(|| self.recv.pop().unwrap_or_else(make))
     }
 
     /// Takes the send buffer back if it is empty.
+    #[inline]
     pub(crate) fn release_send(&mut self, place: &mut Option<Box<SendBuffer>>) {
-        if let Some(mut send) = place.take_if(|send| send.is_empty()) {
-            send.shrink(&mut self.blocks);
-            if self.send.len() < BUFFERS {
-                self.send.push(send);
+        if let Some(send) = place
+            && send.is_empty()
+        {
+            if send.is_untidy() {
+                send.shrink(&mut self.blocks);
             }
+            keep(&mut self.send, place);
         }
     }
 
     /// Takes the receive buffer back if it is empty.
+    #[inline]
     pub(crate) fn release_recv(&mut self, place: &mut Option<Box<RecvBuffer>>) {
-        if let Some(mut recv) = place.take_if(|recv| recv.is_empty())
-            && self.recv.len() < BUFFERS
+        if let Some(recv) = place
+            && recv.is_empty()
         {
-            recv.shrink();
-            self.recv.push(recv);
+            self.take_recv(place);
         }
     }
+
+    /// Takes the receive buffer back, which is empty.
+    #[inline]
+    pub(crate) fn take_recv(&mut self, place: &mut Option<Box<RecvBuffer>>) {
+        if let Some(recv) = place {
+            recv.shrink();
+        }
+        keep(&mut self.recv, place);
+    }
+}
+
+/// A buffer where none waits.
+#[cold]
+fn make<T: Default>() -> Box<T> {
+    Box::default()
+}
+
+/// Lets an empty buffer wait, if there is room for it.
+#[inline]
+fn keep<T>(waiting: &mut ArrayVec<Box<T>, BUFFERS>, place: &mut Option<Box<T>>) {
+    if let Some(empty) = place.take()
+        && let Err(full) = waiting.try_push(empty)
+    {
+        discard(full.element());
+    }
+}
+
+/// Out of the way of those for which there is room.
+#[cold]
+#[inline(never)]
+fn discard<T>(empty: Box<T>) {
+    drop(empty);
 }
 
 #[cfg(test)]
@@ -104,6 +138,7 @@ mod tests {
     use super::*;
     use crate::tcp::seq::SeqNum;
     use alloc::vec;
+    use alloc::vec::Vec;
     use bytes::Bytes;
 
     /// A connection's text comes and goes: `len` octets written and acknowledged.

@@ -7,7 +7,7 @@
 
 use super::reassembly::{Bounds, Outcome, Reassembly, is_sparse};
 use super::run::{PIECE_COST, Run};
-use crate::tcp::seq::SeqNum;
+use crate::tcp::seq::{SeqNum, octets as octets_of};
 use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use bytes::{Buf, Bytes};
@@ -31,22 +31,31 @@ pub(crate) struct Inserted {
 }
 
 /// Received text of one connection. Worth having only while it holds some: see [`Self::is_empty`].
+///
+/// Most messages are one piece of text that comes in order while there is none, and is read whole: [`Self::push`] and
+/// [`Self::take_whole`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecvBuffer {
-    /// The first text in order, where it came while there was none: the whole of most messages.
-    head: Bytes,
+    /// The first text in order, where it came while there was none. Never empty.
+    head: Option<Bytes>,
     head_charge: usize,
     /// The text in order behind it.
     ready: Run,
     early: Option<Box<Reassembly>>,
     /// Position of RCV.NXT, counted in octets of text since the buffer was made.
     next: u64,
+    /// Octets in order.
+    readable: usize,
+    /// What all of the text costs.
+    charged: usize,
+    /// There was more than one piece at a time, or early text, or text was copied; until [`Self::shrink`].
+    mixed: bool,
 }
 
 impl RecvBuffer {
     /// Hands over the text in order, then what came early with its place.
     pub(crate) fn write_canonical(&self, to: &mut dyn FnMut(&[u8])) {
-        self.head.iter().for_each(|octet| to(&[*octet]));
+        self.head.iter().flatten().for_each(|octet| to(&[*octet]));
         self.ready.write_canonical(to);
         if let Some(early) = &self.early {
             early.write_canonical(self.next, to);
@@ -65,86 +74,134 @@ impl RecvBuffer {
         frame_len: usize,
         limit: usize,
     ) -> Inserted {
-        let most = limit.max(LIMIT_MIN);
-        let charge = frame_len + PIECE_COST;
-        if seq == rcv_nxt
-            && self.early.is_none()
-            && !is_sparse(text.len(), frame_len)
-            && self.charged() + charge <= most + most / 2
-        {
-            // Nearly all text: in order, and nothing waits for it.
-            let advanced = text.len();
-            self.next += advanced as u64;
-            self.push_ready(text, frame_len);
-            return Inserted {
-                advanced: u32::try_from(advanced).unwrap_or(u32::MAX),
-                stored: advanced > 0,
-                ..Inserted::default()
-            };
-        }
         let bounds = self.bounds(limit);
-        if seq.after(rcv_nxt) {
-            return self.insert_early(seq.since(rcv_nxt), text, frame_len, bounds);
-        }
         let stale = rcv_nxt.since(seq) as usize;
-        if stale >= text.len() {
+        let inserted = if seq.after(rcv_nxt) {
+            self.insert_early(seq.since(rcv_nxt), text, frame_len, bounds)
+        } else if stale >= text.len() {
             return Inserted::default();
-        }
-        if stale > 0 {
+        } else {
             text.advance(stale);
-        }
-        self.insert_ready(text, frame_len, bounds)
+            self.insert_ready(text, frame_len, bounds)
+        };
+        self.count();
+        inserted
     }
 
-    /// Takes text that is the next in order and lies within the window, where nothing early waits behind it. The charge
-    /// afterwards; `frame_len`, `limit`: as for [`Self::insert`].
+    /// Takes text, some at least, that is the next in order and lies within the window, where nothing early waits behind it;
+    /// nearly all text is that. The charge afterwards. `frame_len`, `limit`: as for [`Self::insert`].
+    #[inline(always)]
     pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize) -> usize {
-        let most = limit.max(LIMIT_MIN);
-        let before = self.charged();
-        let charge = frame_len + PIECE_COST;
-        let text = core::mem::take(text);
-        if is_sparse(text.len(), frame_len) || before + charge > most + most / 2 {
-            let bounds = self.bounds(limit);
-            self.insert_ready(text, frame_len, bounds);
-            return self.charged();
+        let (octets, charge) = (text.len(), frame_len + PIECE_COST);
+        let charged = self.charged + charge;
+        let costly = charged > LIMIT_MIN + LIMIT_MIN / 2 && charged > limit + limit / 2;
+        if costly || is_sparse(octets, frame_len) {
+            return self.push_costly(core::mem::take(text), frame_len, limit);
         }
-        self.next += text.len() as u64;
-        self.push_ready(text, frame_len);
-        before + charge
+        let before = self.readable;
+        self.next += octets as u64;
+        self.readable = before + octets;
+        self.charged = charged;
+        if before == 0 && self.head.is_none() {
+            self.head = Some(core::mem::take(text));
+            self.head_charge = charge;
+        } else {
+            self.push_behind(core::mem::take(text), frame_len);
+        }
+        charged
+    }
+
+    /// Text behind other text.
+    #[inline(never)]
+    fn push_behind(&mut self, text: Bytes, frame_len: usize) {
+        self.mixed = true;
+        self.ready.push_slice(text, frame_len);
+    }
+
+    /// Text that costs much more than it is.
+    #[cold]
+    #[inline(never)]
+    fn push_costly(&mut self, text: Bytes, frame_len: usize, limit: usize) -> usize {
+        let bounds = self.bounds(limit);
+        self.insert_ready(text, frame_len, bounds);
+        self.count();
+        self.charged
+    }
+
+    /// All the text there is, where it is one piece of at most `max` octets. Nothing is left then.
+    #[inline]
+    pub(crate) fn take_whole(&mut self, max: usize) -> Option<Bytes> {
+        if self.mixed || self.readable > max {
+            return None;
+        }
+        let whole = self.head.take()?;
+        self.readable = 0;
+        self.charged -= self.head_charge;
+        Some(whole)
+    }
+
+    /// The first piece of the text, if it has at most `max` octets.
+    #[inline]
+    pub(crate) fn take_piece(&mut self, max: usize) -> Option<Bytes> {
+        let (text, charge) = match &self.head {
+            Some(head) if head.len() > max => return None,
+            Some(_) => (self.head.take()?, self.head_charge),
+            None => self.ready.take_piece(max)?,
+        };
+        self.readable -= text.len();
+        self.charged -= charge;
+        Some(text)
     }
 
     /// Reads octets in order into `out`; how many.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
-        if self.head.is_empty() {
-            return self.ready.read(out);
+        let mut count = 0;
+        if let Some(head) = &mut self.head {
+            count = head.len().min(out.len());
+            if let Some(out) = out.get_mut(..count) {
+                head.copy_to_slice(out);
+            }
+            if head.is_empty() {
+                self.head = None;
+            }
         }
-        let count = self.head.len().min(out.len());
-        let (now, later) = out.split_at_mut(count);
-        if count < self.head.len() {
-            self.head.copy_to_slice(now);
-            return count;
+        if self.head.is_none()
+            && self.ready.len() > 0
+            && let Some(out) = out.get_mut(count..)
+        {
+            count += self.ready.read(out);
         }
-        now.copy_from_slice(&self.head);
-        self.take_head();
-        if later.is_empty() || self.ready.len() == 0 { count } else { count + self.ready.read(later) }
+        self.count();
+        count
     }
 
     /// Reads up to `max` octets in order without copying; `None` when there are none.
     pub(crate) fn read_chunk(&mut self, max: usize) -> Option<Bytes> {
-        if self.head.is_empty() || max == 0 {
-            return self.ready.read_chunk(max);
-        }
-        Some(if self.head.len() > max { self.head.split_to(max) } else { self.take_head() })
+        let chunk = match &mut self.head {
+            Some(head) if max < head.len() => (max > 0).then(|| head.split_to(max)),
+            Some(_) => self.head.take(),
+            None => self.ready.read_chunk(max),
+        };
+        self.count();
+        chunk
     }
 
     /// Octets in order.
     pub(crate) const fn readable(&self) -> usize {
-        self.head.len() + self.ready.len()
+        self.readable
     }
 
     /// What the text costs in memory: at most twice the receive buffer.
-    pub(crate) fn charged(&self) -> usize {
-        self.head_charge + self.ready.charge() + self.early_charge()
+    pub(crate) const fn charged(&self) -> usize {
+        self.charged
+    }
+
+    /// Counts [`Self::readable`] and [`Self::charged`] anew.
+    #[inline]
+    fn count(&mut self) {
+        let (head, charge) = self.head.as_ref().map_or((0, 0), |head| (head.len(), self.head_charge));
+        self.readable = head + self.ready.len();
+        self.charged = charge + self.ready.charge() + self.early.as_ref().map_or(0, |early| early.charge());
     }
 
     /// Whether early text waits for what comes before it.
@@ -154,7 +211,7 @@ impl RecvBuffer {
 
     /// Neither text to read nor early text: the connection has no need of the buffer until text comes.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.readable() == 0 && self.early.is_none()
+        self.readable == 0 && self.early.is_none()
     }
 
     /// Octets of memory while it is empty.
@@ -165,8 +222,13 @@ impl RecvBuffer {
 
     /// Lets go of what an empty buffer should not hold while it waits: more than about 3 KiB. What it keeps stays
     /// charged, to whoever uses it next.
+    #[inline]
     pub(crate) fn shrink(&mut self) {
-        self.ready.tidy();
+        if self.mixed {
+            self.mixed = false;
+            self.ready.tidy();
+            self.count();
+        }
     }
 
     /// The blocks of early text for the SACK option: the one that changed last first (RFC 2018 §4 [2018-4, -5, -6]).
@@ -179,35 +241,18 @@ impl RecvBuffer {
     /// The connection is over: keeps what can still be read, forgets what waits for text that will never come.
     pub(crate) fn into_leftover(mut self: Box<Self>) -> Option<Box<Self>> {
         self.early = None;
-        (self.readable() > 0).then_some(self)
-    }
-
-    fn early_charge(&self) -> usize {
-        self.early.as_ref().map_or(0, |early| early.charge())
+        self.count();
+        (self.readable > 0).then_some(self)
     }
 
     fn bounds(&self, limit: usize) -> Bounds {
         let limit = limit.max(LIMIT_MIN);
-        let room = (limit + limit / 2).saturating_sub(self.charged());
+        let room = (limit + limit / 2).saturating_sub(self.charged);
         Bounds { limit, room, block_max: BLOCK_MAX.min(limit / 16) }
     }
 
-    fn take_head(&mut self) -> Bytes {
-        self.head_charge = 0;
-        core::mem::take(&mut self.head)
-    }
-
-    #[inline]
-    fn push_ready(&mut self, text: Bytes, frame_len: usize) {
-        if self.readable() > 0 {
-            self.ready.push_slice(text, frame_len);
-        } else if !text.is_empty() {
-            self.head = text;
-            self.head_charge = frame_len + PIECE_COST;
-        }
-    }
-
     fn insert_ready(&mut self, mut text: Bytes, frame_len: usize, bounds: Bounds) -> Inserted {
+        self.mixed = true;
         let mut follows = None;
         if let Some(early) = &mut self.early {
             let (wanted, run) = early.fill(self.next, self.next + text.len() as u64);
@@ -220,7 +265,7 @@ impl RecvBuffer {
         let mut copied = 0;
         let mut advanced = text.len();
         if !is_sparse(text.len(), frame_len) && frame_len + PIECE_COST <= bounds.room {
-            self.push_ready(text, frame_len);
+            self.ready.push_slice(text, frame_len);
         } else {
             copied = text.len();
             self.ready.push_copy(&text, bounds.block_max);
@@ -231,18 +276,14 @@ impl RecvBuffer {
         }
         self.next += advanced as u64;
         copied += self.keep_bound(bounds);
-        Inserted {
-            advanced: u32::try_from(advanced).unwrap_or(u32::MAX),
-            stored: true,
-            refused: false,
-            copied,
-        }
+        Inserted { advanced: octets_of(advanced), stored: true, refused: false, copied }
     }
 
     fn insert_early(&mut self, ahead: u32, text: Bytes, frame_len: usize, bounds: Bounds) -> Inserted {
         if text.is_empty() {
             return Inserted::default();
         }
+        self.mixed = true;
         let at = self.next + u64::from(ahead);
         let early = self.early.get_or_insert_default();
         match early.insert(at, text, frame_len, bounds) {
@@ -262,13 +303,12 @@ impl RecvBuffer {
 
     /// Makes the text in order compact when the sum of all charges has passed its bound; how many octets that copied.
     fn keep_bound(&mut self, bounds: Bounds) -> usize {
-        if self.charged() <= 2 * bounds.limit {
+        self.count();
+        if self.charged <= 2 * bounds.limit {
             return 0;
         }
-        if !self.head.is_empty() {
-            let charge = self.head_charge;
-            let head = self.take_head();
-            self.ready.push_front_slice(head, charge - PIECE_COST);
+        if let Some(head) = self.head.take() {
+            self.ready.push_front_slice(head, self.head_charge - PIECE_COST);
         }
         if self.ready.is_wasteful(bounds.block_max) { self.ready.compact(bounds.block_max) } else { 0 }
     }

@@ -153,6 +153,15 @@ impl Run {
         Some(text)
     }
 
+    /// The first slice and what it costs, if there is one and it has at most `max` octets.
+    #[inline]
+    pub(crate) fn take_piece(&mut self, max: usize) -> Option<(Bytes, usize)> {
+        let Piece { text, charge } = self.pieces.pop_front_if(|piece| piece.text.len() <= max)?;
+        self.len -= text.len();
+        self.charge -= charge;
+        Some((text, charge))
+    }
+
     /// Whether [`Self::compact`] would make the run smaller by more than its own slack.
     pub(crate) const fn is_wasteful(&self, block_max: usize) -> bool {
         self.charge > self.len + self.len / 16 * 3 + 2 * block_max

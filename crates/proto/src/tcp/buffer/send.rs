@@ -51,6 +51,8 @@ pub(crate) struct SendBuffer {
     /// What that segment left of its chunk, and the position of it: the next segment but for the cutting.
     next: Bytes,
     next_at: u64,
+    /// There may be more in it than an empty buffer should hold.
+    untidy: bool,
 }
 
 /// Where text lies that is in one piece: in a chunk or in the block that is being written into.
@@ -146,7 +148,18 @@ impl SendBuffer {
     }
 
     /// Appends text by copying it, if need be into blocks from `free`.
-    pub(crate) fn write(&mut self, mut text: &[u8], free: &mut Blocks) {
+    #[inline]
+    pub(crate) fn write(&mut self, text: &[u8], free: &mut Blocks) {
+        if self.untidy || text.len() > self.tail.room() {
+            return self.write_on(text, free);
+        }
+        self.tail.text.extend_from_slice(text);
+        self.end += text.len() as u64;
+    }
+
+    /// As [`Self::write`], where the block has not enough room, or parts of it are in slices.
+    #[inline(never)]
+    fn write_on(&mut self, mut text: &[u8], free: &mut Blocks) {
         if self.chunks.is_empty() && self.tail.text.is_empty() && self.tail.room() < self.tail.size {
             // Nothing waits: from the front of the block again, unless a device still has slices of it.
             self.tail.reclaim();
@@ -172,7 +185,20 @@ impl SendBuffer {
 
     /// The peer has acknowledged so many octets: lets go of them. No more than there are.
     /// Ledger: [2018-11].
+    #[inline]
     pub(crate) fn acknowledge(&mut self, octets: usize) {
+        if octets < self.len() || !self.chunks.is_empty() {
+            return self.acknowledge_some(octets);
+        }
+        self.tail.text.clear();
+        self.stale = 0;
+        self.front = self.end;
+        self.chunks_end = self.end;
+    }
+
+    /// As [`Self::acknowledge`], where more is left of the text than an empty block.
+    #[inline(never)]
+    fn acknowledge_some(&mut self, octets: usize) {
         let end = self.front + octets.min(self.len()) as u64;
         if !self.chunks.is_empty() {
             self.drop_chunks(end);
@@ -354,6 +380,7 @@ impl SendBuffer {
 
     fn push_chunk(&mut self, text: Bytes) {
         let start = self.chunks_end;
+        self.untidy = true;
         self.chunks_end += text.len() as u64;
         self.chunks.push_back(Chunk { start, text });
     }
@@ -388,6 +415,7 @@ impl SendBuffer {
         }
         let recycled = self.recycled(size).or_else(|| free.take(size));
         self.tail = recycled.unwrap_or_else(|| Block::new(size));
+        self.untidy = true;
     }
 
     fn recycled(&mut self, size: usize) -> Option<Block> {
@@ -420,7 +448,13 @@ impl SendBuffer {
         size_of::<Self>() + lists + self.tail.size + self.ring.iter().map(Block::size).sum::<usize>()
     }
 
+    /// Whether [`Self::shrink`] may have something to do.
+    pub(crate) const fn is_untidy(&self) -> bool {
+        self.untidy
+    }
+
     /// Lets go of what an empty buffer should not hold while it waits: more than about 7 KiB. Larger blocks go to `free`.
+    #[cold]
     pub(crate) fn shrink(&mut self, free: &mut Blocks) {
         if self.chunks.capacity() > KEPT_SLOTS {
             self.chunks = VecDeque::new();
@@ -436,6 +470,7 @@ impl SendBuffer {
         if self.ring.capacity() > KEPT_RING {
             self.ring = VecDeque::new();
         }
+        self.untidy = self.tail.room() < self.tail.size;
     }
 }
 
