@@ -63,7 +63,8 @@ impl Instant {
     pub(crate) const fn nearest_millis(self, wrapped: u32) -> Self {
         let now = self.as_millis();
         let ahead = wrapped.wrapping_sub(now as u32) as i32;
-        Self::from_millis(now.saturating_add_signed(ahead as i64))
+        // Neither end of the 64 bits is near.
+        Self::from_millis(now.wrapping_add_signed(ahead as i64))
     }
 
     /// How long after `earlier` this is; zero when it is not.

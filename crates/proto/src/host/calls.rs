@@ -136,9 +136,9 @@ impl Host {
             ts_offset: numbers.timestamp_offset,
             ipv6: key.is_ipv6(),
         };
-        let (index, generation) = self.connections.insert_with(|| {
+        let (index, generation) = self.connections.insert_after(|armed| {
             let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
-            Connection::new(key, interface, phase, now, State::Closed)
+            Connection::new(key, interface, phase, now, State::Closed, armed)
         });
         self.own(hash, Found::Connection(index));
         self.settle(now, index);

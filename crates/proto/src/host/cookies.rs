@@ -143,9 +143,9 @@ impl Host {
         if self.connections.len() >= usize::try_from(self.config.connections_max).unwrap_or(usize::MAX) {
             return Err(DropReason::ConnectionLimit);
         }
-        let (connection, connection_generation) = self.connections.insert_with(|| {
+        let (connection, connection_generation) = self.connections.insert_after(|armed| {
             let phase = Phase::Synchronized(Tcb::new(&agreed, &listening.config, now, None));
-            Connection::new(key, interface, phase, now, State::SynReceived)
+            Connection::new(key, interface, phase, now, State::SynReceived, armed)
         });
         let id = ConnectionId { index: connection, generation: connection_generation };
         listening.accept_queue.push_back(id);
@@ -175,7 +175,7 @@ impl Host {
         let age_ms =
             seg.timestamp().map_or(0, |ts| millis32(now).wrapping_add(agreed.ts_offset).wrapping_sub(ts.ecr));
         let since = Instant::from_millis(now.as_millis().saturating_sub(age_ms.into()));
-        self.insert_half_open((&key, hash, None), listener, source, resend_at, || HalfOpen {
+        self.insert_half_open((&key, hash, None), listener, source, resend_at, |armed| HalfOpen {
             key,
             agreed,
             listener,
@@ -183,6 +183,7 @@ impl Host {
             scaled,
             retries: 0,
             resend_at,
+            armed,
             since,
             challenge_at: now,
             covers_time_wait: false,

@@ -8,8 +8,8 @@ use crate::table::NIL;
 use crate::table::growth::Growth;
 use crate::table::index::{Glance, Index};
 use crate::table::slab::Slab;
-use crate::tcp::connection::{Connection, Phase};
-use crate::tcp::opening::half_open::HalfOpen;
+use crate::tcp::connection::{Armed, Connection, Phase};
+use crate::tcp::opening::half_open::{self, HalfOpen};
 use crate::tcp::time_wait::TimeWaitTable;
 use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpPacket};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -52,8 +52,8 @@ impl Found {
 
 /// The tuple of an object in one of these tables.
 fn key_in(
-    connections: &Slab<Connection>,
-    half_open: &Slab<HalfOpen>,
+    connections: &Slab<Connection, Armed>,
+    half_open: &Slab<HalfOpen, half_open::Armed>,
     time_wait_4: &TimeWaitTable<Ipv4Addr>,
     time_wait_6: &TimeWaitTable<Ipv6Addr>,
     found: Found,

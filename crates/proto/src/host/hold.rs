@@ -58,13 +58,13 @@ impl Host {
         let our_mss = link_mss(&self.interfaces, &key, interface).min(config.mss_bound);
         let opening = Opening::admitted(now, half_open, config, our_mss, key.is_ipv6());
         let since = half_open.since;
-        let (index, generation) = self.connections.insert_with(|| {
+        let (index, generation) = self.connections.insert_after(|armed| {
             let mut connection =
-                Connection::new(key, interface, Phase::Opening(opening), now, State::SynReceived);
+                Connection::new(key, interface, Phase::Opening(opening), now, State::SynReceived, armed);
             connection.since = since;
             connection
         });
-        self.half_open.discard(id.index);
+        self.half_open.discard(id.index, |half_open| half_open.armed);
         self.sources.leave(source);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open = listening.half_open.saturating_sub(1);

@@ -16,10 +16,6 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Nobody's.
-    pub(crate) const NONE: Self =
-        Self { local: Address::v6([0; 16]), remote: Address::v6([0; 16]), ports: 0 };
-
     pub(crate) fn new(local: IpAddr, local_port: u16, remote: IpAddr, remote_port: u16) -> Self {
         Self::between(local.into(), remote.into()).with_ports(local_port, remote_port)
     }

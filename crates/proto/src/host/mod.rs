@@ -52,10 +52,10 @@ use crate::ip::reassembly::Reassembly;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
 use crate::tcp::buffer::pool::Pools;
-use crate::tcp::connection::Connection;
+use crate::tcp::connection::{Armed, Connection};
 use crate::tcp::info::{State, TcpInfo};
 use crate::tcp::opening::cookie::Cookies;
-use crate::tcp::opening::half_open::HalfOpen;
+use crate::tcp::opening::half_open::{self, HalfOpen};
 use crate::tcp::opening::isn::Numbers;
 use crate::tcp::opening::listener::Listener;
 use crate::tcp::opening::sources::Sources;
@@ -89,8 +89,8 @@ pub struct Host {
     demux: demux::Demux,
     /// The other hosts, where this is one of several.
     shard: shards::Membership,
-    connections: Slab<Connection>,
-    half_open: Slab<HalfOpen>,
+    connections: Slab<Connection, Armed>,
+    half_open: Slab<HalfOpen, half_open::Armed>,
     sources: Sources,
     time_wait_4: TimeWaitTable<Ipv4Addr>,
     time_wait_6: TimeWaitTable<Ipv6Addr>,

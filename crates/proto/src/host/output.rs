@@ -7,7 +7,7 @@ use super::key::Key;
 use crate::tcp::connection::Phase;
 use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left, plain, window};
 use crate::tcp::seq::SeqNum;
-use crate::tcp::tcb::Tcb;
+use crate::tcp::tcb::{Tcb, millis32};
 use crate::tcp::timers::next_deadline;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
 use crate::wire::packet::Mark;
@@ -172,12 +172,13 @@ impl Host {
     /// Ledger: [1191-7].
     #[inline(always)]
     fn transmit_text(&mut self, now: Instant, out: &mut Transmit) -> bool {
-        let Some(&index) = self.dirty.front() else { return false };
-        match self.transmit_plain(now, index, out) {
-            Turn::Nothing => return self.transmit_any(now, out),
-            Turn::Sent => {}
-            Turn::SentLast => {
-                self.dirty.pop_front();
+        // Most have one segment to send.
+        let Some(index) = self.dirty.pop_front() else { return false };
+        let turn = self.transmit_plain(now, index, out);
+        if turn != Turn::SentLast {
+            self.dirty.push_front(index);
+            if turn == Turn::Nothing {
+                return self.transmit_any(now, out);
             }
         }
         if self.tracing {
@@ -211,17 +212,18 @@ impl Host {
     /// The next segment of a connection, if it is a usual one. After [`Turn::SentLast`] it is clean and its timer armed.
     #[inline(always)]
     fn transmit_plain(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
-        let pressed = self.pressed();
         let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
         let Phase::Synchronized(tcb) = &mut connection.phase else { return Turn::Nothing };
         let config = self.interfaces.config(connection.interface);
         let merges = config.segmentation_offload && config.checksum_offload;
         let Some(plain) = plain::next(tcb, now, merges, &mut out.text) else { return Turn::Nothing };
+        let pressed = self.recv_total > self.config.recv_total_max;
         let wnd = window::offer(tcb, pressed);
-        let (header, short) = (plain.header(tcb, now, wnd), plain.short(tcb));
-        emit_usual(&connection.key, connection.interface, config, tcb.config.mark, &header, short, out);
+        let flags_and_wnd = u32::from(plain.flags.0) << 16 | u32::from(wnd);
+        emit_usual(connection, plain.text, flags_and_wnd, millis32(now), config.checksum_offload, out);
+        let Phase::Synchronized(tcb) = &mut connection.phase else { return Turn::Nothing };
         plain.left(tcb, now);
-        if !plain.last {
+        if !plain.is_last() {
             return Turn::Sent;
         }
         connection.dirty = false;

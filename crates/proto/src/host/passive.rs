@@ -5,11 +5,12 @@ use super::key::Key;
 use super::segment::{charge, link_mss};
 use super::time_wait::Covered;
 use super::{Event, Host, HostConfig};
+use crate::table::slab::Tenant;
 use crate::tcp::arrives;
 use crate::tcp::config::WhenFull;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::info::State;
-use crate::tcp::opening::half_open::{HalfOpen, Step};
+use crate::tcp::opening::half_open::{Armed, HalfOpen, Step};
 use crate::tcp::opening::isn::TupleNumbers;
 use crate::tcp::opening::listener::Listener;
 use crate::tcp::opening::negotiate::Agreed;
@@ -69,20 +70,22 @@ impl Host {
         let held = listening.hold.is_some();
         let (mark, syn_ack) = (config.mark, syn_ack(&agreed, scaled, config, link_mss, now));
         let resend_at = listening.hold.map_or(HalfOpen::first_resend_at(now), |hold| now + hold);
-        let index = self.insert_half_open((key, hash, covered), listener, source, resend_at, || HalfOpen {
-            key: *key,
-            agreed,
-            listener,
-            interface,
-            scaled,
-            retries: 0,
-            resend_at,
-            since: now,
-            challenge_at: now,
-            covers_time_wait: covered.is_some(),
-            held,
-            source,
-        });
+        let index =
+            self.insert_half_open((key, hash, covered), listener, source, resend_at, |armed| HalfOpen {
+                key: *key,
+                agreed,
+                listener,
+                interface,
+                scaled,
+                retries: 0,
+                resend_at,
+                armed,
+                since: now,
+                challenge_at: now,
+                covers_time_wait: covered.is_some(),
+                held,
+                source,
+            });
         let before = if covered.is_some() { State::TimeWait } else { State::Listen };
         self.trace_state(now, key, before, State::SynReceived);
         if held {
@@ -161,9 +164,13 @@ impl Host {
         listener: u32,
         source: Source,
         resend_at: Instant,
-        make: impl FnOnce() -> HalfOpen,
+        make: impl FnOnce(Armed) -> HalfOpen,
     ) -> u32 {
-        let (index, _) = self.half_open.insert_with(make);
+        let mut arm = false;
+        let (index, _) = self.half_open.insert_after(|mut armed: Armed| {
+            arm = armed.add(resend_at);
+            make(armed)
+        });
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open += 1;
         }
@@ -172,7 +179,9 @@ impl Host {
             Some(covered) => self.cover(key, hash, covered.found, index),
             None => self.own(hash, Found::HalfOpen(index)),
         }
-        self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
+        if arm {
+            self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
+        }
         index
     }
 
@@ -265,15 +274,15 @@ impl Host {
             return Err(DropReason::ConnectionLimit);
         }
         listening.half_open = listening.half_open.saturating_sub(1);
-        let (connection, generation) = self.connections.insert_with(|| {
+        let (connection, generation) = self.connections.insert_after(|armed| {
             let tcb = Tcb::new(&half_open.agreed, &listening.config, now, Some(half_open.since));
             let phase = Phase::Synchronized(tcb);
-            Connection::new(half_open.key, half_open.interface, phase, now, State::SynReceived)
+            Connection::new(half_open.key, half_open.interface, phase, now, State::SynReceived, armed)
         });
         listening.accept_queue.push_back(ConnectionId { index: connection, generation });
         let covered = half_open.covers_time_wait.then_some(half_open.key);
         self.sources.leave(half_open.source);
-        self.half_open.discard(index);
+        self.half_open.discard(index, |half_open| half_open.armed);
         if let Some(key) = covered {
             self.remove_covered(&key);
         }
@@ -314,7 +323,7 @@ impl Host {
         let Some(half_open) = self.half_open.get(index) else { return };
         let (key, listener, covers) = (half_open.key, half_open.listener, half_open.covers_time_wait);
         self.sources.leave(half_open.source);
-        self.half_open.discard(index);
+        self.half_open.discard(index, |half_open| half_open.armed);
         if let Some(listening) = self.listeners.get_mut(listener) {
             listening.half_open = listening.half_open.saturating_sub(1);
         }
@@ -329,22 +338,38 @@ impl Host {
     }
 
     /// The SYN-ACK was not answered in time.
-    pub(super) fn half_open_timeout(&mut self, now: Instant, index: u32) {
-        let Some(half_open) = self.half_open.get_mut(index) else { return };
-        if half_open.resend_at > now {
+    pub(super) fn half_open_timeout(&mut self, now: Instant, index: u32, at: Instant) {
+        let half_open = match self.half_open.tenant_mut(index) {
+            Some(Tenant::Here(half_open)) => half_open,
+            Some(Tenant::Gone(armed)) => {
+                armed.take(at);
+                return;
+            }
+            None => return,
+        };
+        if !half_open.armed.take(at) {
             return;
         }
-        if half_open.held {
+        if half_open.resend_at > now {
+            self.arm_half_open(index);
+        } else if half_open.held {
             self.counters.held_expired += 1;
             self.drop_half_open(now, index);
         } else if half_open.back_off(now) {
-            let resend_at = half_open.resend_at;
-            self.wheel.arm(Found::HalfOpen(index).pack(), resend_at);
+            self.arm_half_open(index);
             self.counters.retransmits += 1;
             self.send_syn_ack(now, index);
         } else {
             self.counters.half_open_expired += 1;
             self.drop_half_open(now, index);
+        }
+    }
+
+    fn arm_half_open(&mut self, index: u32) {
+        if let Some(half_open) = self.half_open.get_mut(index)
+            && half_open.armed.add(half_open.resend_at)
+        {
+            self.wheel.arm(Found::HalfOpen(index).pack(), half_open.resend_at);
         }
     }
 }

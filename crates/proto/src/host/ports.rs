@@ -17,22 +17,25 @@ pub(super) struct Ports {
     offset: Sip24,
     counters: [u16; COUNTERS],
     /// The last destination, with its hash: who connects often mostly does so to one.
-    last: (Key, u64),
+    last: Option<(Key, u64)>,
 }
 
 impl Ports {
     pub(super) fn new(secret: &Secret) -> Self {
-        let offset = secret.prf(Purpose::EphemeralPort);
-        Self { offset, counters: [0; COUNTERS], last: (Key::NONE, Key::NONE.hash(&offset)) }
+        Self { offset: secret.prf(Purpose::EphemeralPort), counters: [0; COUNTERS], last: None }
     }
 
     /// The keyed hash of a destination, as seen from one of our addresses.
     #[inline]
     fn hash(&mut self, without: &Key) -> u64 {
-        if self.last.0 != *without {
-            self.last = (*without, without.hash(&self.offset));
+        match self.last {
+            Some((last, hash)) if last == *without => hash,
+            _ => {
+                let hash = without.hash(&self.offset);
+                self.last = Some((*without, hash));
+                hash
+            }
         }
-        self.last.1
     }
 }
 

@@ -219,7 +219,7 @@ impl Host {
         self.recharge(charged, kept);
         if !held {
             self.orphans = self.orphans.saturating_sub(1);
-            self.connections.discard(index);
+            self.connections.discard(index, |connection| connection.armed);
         }
     }
 
@@ -267,7 +267,7 @@ impl Host {
         if let Some(Connection { phase: Phase::Over(over), .. }) = self.connections.get(index) {
             let kept = over.recv.as_ref().map_or(0, |recv| recv.charged());
             self.recharge(kept, 0);
-            self.connections.discard(index);
+            self.connections.discard(index, |connection| connection.armed);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::batch::WORTH;
 use super::demux::Found;
 use super::{Event, Host};
+use crate::table::slab::Tenant;
 use crate::tcp::arrives::Stop;
 use crate::tcp::connection::Phase;
 use crate::tcp::error::CloseReason;
@@ -55,7 +56,7 @@ impl Host {
     fn entry_due(&mut self, now: Instant, (packed, at): (u32, Instant)) {
         match Found::unpack(packed) {
             Found::Connection(index) => self.connection_timeout(now, index, at),
-            Found::HalfOpen(index) => self.half_open_timeout(now, index),
+            Found::HalfOpen(index) => self.half_open_timeout(now, index, at),
             _ => {}
         }
     }
@@ -73,7 +74,14 @@ impl Host {
 
     // Ledger: [9293-TO-1].
     fn connection_timeout(&mut self, now: Instant, index: u32, at: Instant) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let connection = match self.connections.tenant_mut(index) {
+            Some(Tenant::Here(connection)) => connection,
+            Some(Tenant::Gone(armed)) => {
+                armed.take(at);
+                return;
+            }
+            None => return,
+        };
         if !connection.armed.take(at) {
             return;
         }

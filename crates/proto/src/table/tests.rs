@@ -60,7 +60,7 @@ fn time_wait_takes_at_most_64_octets_with_ipv4_and_96_with_ipv6() {
 
 #[test]
 fn pages_of_a_slab_waste_nothing_to_speak_of() {
-    let mut slab = Slab::new();
+    let mut slab: Slab<_> = Slab::new();
     for n in 0..200_000_u64 {
         slab.insert(std::boxed::Box::new(n));
     }
@@ -96,7 +96,7 @@ fn no_call_pays_for_a_table_that_is_large() {
 
 #[test]
 fn touching_ahead_of_use_reads_any_index_and_changes_nothing() {
-    let mut slab = Slab::new();
+    let mut slab: Slab<_> = Slab::new();
     let (slot, _) = slab.insert(7_u64);
     assert_eq!(slab.touch(slot), slab.touch(slot));
     assert_eq!((slab.touch(super::NIL), slab.touch(1 << 20)), (0, 0));

@@ -36,7 +36,9 @@ pub(crate) enum Phase {
     Over(Over),
 }
 
-/// The instants for which the timing wheel holds an entry of ours.
+/// The instants for which the timing wheel holds an entry of ours. It stays with the slot when a connection ends, and serves
+/// the next one there: what its SYN waits for is later, and with many short connections there is an entry for each slot and
+/// not for each connection.
 ///
 /// Entries are never cancelled. A nearer deadline gets an entry of its own, and the farthest one stays of use: else each
 /// delayed ACK of a connection with keep-alive would leave an entry in the wheel for two hours. One between the two is
@@ -68,7 +70,7 @@ impl Armed {
     }
 
     /// When the wheel needs an entry for `deadline`, if it does; counts it in then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, now: Instant, deadline: Instant) -> Option<Instant> {
         if deadline == Instant::FAR_FUTURE {
             return None;
@@ -88,7 +90,7 @@ impl Armed {
         Some(at)
     }
 
-    /// An entry for `at` came due. False for one that was forgotten, or that another connection left in this slot.
+    /// An entry for `at` came due. False for one that was forgotten.
     pub(crate) fn take(&mut self, at: Instant) -> bool {
         if self.near != Some(tick(at)) {
             return false;
@@ -119,13 +121,21 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(key: Key, interface: InterfaceId, phase: Phase, now: Instant, before: State) -> Self {
+    /// `armed`: what the wheel holds for the slot it is in.
+    pub(crate) fn new(
+        key: Key,
+        interface: InterfaceId,
+        phase: Phase,
+        now: Instant,
+        before: State,
+        armed: Armed,
+    ) -> Self {
         Self {
             key,
             interface,
             owner: OwnerId::default(),
             phase,
-            armed: Armed::default(),
+            armed,
             since: now,
             noted: before,
             shown: before,

@@ -271,7 +271,12 @@ impl Tcb {
     /// Our clock as the peer sees it.
     /// Ledger: [7323-25].
     pub(crate) fn ts_val(&self, now: Instant) -> u32 {
-        millis32(now).wrapping_add(if self.uses_timestamps { self.timestamps.offset } else { 0 })
+        self.ts_val_at(millis32(now))
+    }
+
+    /// The same, where the milliseconds are at hand.
+    pub(crate) fn ts_val_at(&self, now_ms: u32) -> u32 {
+        now_ms.wrapping_add(if self.uses_timestamps { self.timestamps.offset } else { 0 })
     }
 
     /// Timestamps, when both sides use them.
@@ -285,6 +290,7 @@ impl Tcb {
     }
 
     /// Whether no text or FIN has left for longer than the retransmission timeout (RFC 5681 §4.1).
+    #[inline(always)]
     pub(crate) fn is_idle(&self, now: Instant) -> bool {
         let idle_ms = millis32(now).wrapping_sub(self.sent_at_ms);
         // Times below the least timeout need no closer look.

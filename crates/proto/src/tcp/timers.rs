@@ -140,6 +140,7 @@ pub(crate) fn has_crossed_r1(tcb: &Tcb) -> bool {
 }
 
 /// The earliest deadline of a connection.
+#[inline(always)]
 pub(crate) fn next_deadline(tcb: &Tcb, now: Instant) -> Instant {
     let timers = &tcb.timers;
     timers.retransmit_at.min(timers.ack_at(now)).min(timers.idle_at).min(give_up_at(tcb, now))

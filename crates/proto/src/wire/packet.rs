@@ -3,8 +3,8 @@
 
 use super::address::Address;
 use super::checksum::Sum;
-use super::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, PROTOCOL_TCP};
-use super::tcp::{Flags, HEADER_LEN, Header};
+use super::ip::PROTOCOL_TCP;
+use super::tcp::{HEADER_LEN, Header, TIMESTAMP, Timestamp};
 use crate::frame::HeaderBytes;
 use crate::ip::HOP_LIMIT;
 use crate::tcp::seq::SeqNum;
@@ -75,54 +75,68 @@ pub fn write_headers(ends: Ends, header: &Header, text: Text<'_>, partial: bool,
 pub(crate) struct Usual {
     pub(crate) seq: SeqNum,
     pub(crate) ack: SeqNum,
-    pub(crate) flags: Flags,
-    pub(crate) wnd: u16,
-    /// The words of the option, or zeros.
-    pub(crate) timestamp: [u32; 3],
+    /// The control bits above the window, as in the fourth word of the header.
+    pub(crate) flags_and_wnd: u32,
+    pub(crate) timestamp: Option<Timestamp>,
 }
 
-/// As [`write_headers`], in a straight line.
+/// Replaces `out` by the IP header of a packet with `length` octets after it; returns the sum of the addresses.
 #[inline(always)]
-pub(crate) fn write_usual(ends: Ends, usual: &Usual, text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
-    let text_sum = if !text.slices.is_empty() {
-        Weight::of(text, partial)
-    } else if !text.short.is_empty() && !partial {
-        Weight { len: text.short.len(), sum: Sum::of(text.short) }
-    } else {
-        Weight { len: text.short.len(), sum: Sum::default() }
-    };
-    let words = if usual.timestamp[0] == 0 { 5 } else { 8 };
-    let length = u32::try_from(text_sum.len).unwrap_or(u32::MAX).wrapping_add(4 * words);
-    let flags = words << 28 | u32::from(usual.flags.0) << 16 | u32::from(usual.wnd);
-    let fields = [ends.ports, usual.seq.0, usual.ack.0, flags, 0];
+pub(crate) fn write_ip(ends: &Ends, length: u32, out: &mut HeaderBytes) -> Sum {
     out.clear();
-    // Room for timestamps is written in any case: zeros that change no sum, and that are cut off.
-    let header_len = if let Some(source) = ends.source.to_v4() {
-        let addresses =
-            write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, ends.mark, out);
-        write_tcp(addresses, length, fields, &usual.timestamp, text_sum.sum, partial, out);
-        IPV4_HEADER_LEN + HEADER_LEN
-    } else {
-        let addresses = write_v6(ends, length, out);
-        write_tcp(addresses, length, fields, &usual.timestamp, text_sum.sum, partial, out);
-        IPV6_HEADER_LEN + HEADER_LEN
-    };
-    if usual.timestamp[0] == 0 {
-        out.truncate(header_len);
-    }
-    if !text.short.is_empty() {
-        put(out, text.short);
+    match ends.source.to_v4() {
+        Some(source) => {
+            write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, ends.mark, out)
+        }
+        None => write_v6(*ends, length, out),
     }
 }
+
+/// Appends the TCP header of a usual segment of `length` octets between addresses of this sum.
+#[inline(always)]
+pub(crate) fn write_usual(
+    addresses: Sum,
+    length: u32,
+    ports: u32,
+    usual: &Usual,
+    text: Sum,
+    partial: bool,
+    out: &mut HeaderBytes,
+) {
+    let Usual { seq, ack, flags_and_wnd, timestamp } = *usual;
+    let (words, [kind, val, ecr]) = timestamp.map_or((5, [0; 3]), |ts| (8, [TIMESTAMP, ts.val, ts.ecr]));
+    let fields = [ports, seq.0, ack.0, words << 28 | flags_and_wnd, 0];
+    // Room for timestamps is written in any case: zeros that change no sum, and that are cut off.
+    write_tcp(addresses, length, fields, &[kind, val, ecr], text, partial, out);
+    if timestamp.is_none() {
+        out.truncate(out.len().saturating_sub(TIMESTAMP_LEN));
+    }
+}
+
+/// Octets of the timestamp option, padded.
+pub(crate) const TIMESTAMP_LEN: usize = 12;
 
 /// What the headers say of the text.
 #[derive(Clone, Copy, Default)]
-struct Weight {
-    len: usize,
-    sum: Sum,
+pub(crate) struct Weight {
+    pub(crate) len: usize,
+    pub(crate) sum: Sum,
 }
 
 impl Weight {
+    /// The same for text in one piece.
+    #[inline(always)]
+    pub(crate) fn of_short(text: &[u8], partial: bool) -> Self {
+        let sum = if text.is_empty() || partial { Sum::default() } else { Sum::of(text) };
+        Self { len: text.len(), sum }
+    }
+
+    /// The same for text in slices.
+    #[inline(never)]
+    pub(crate) fn of_slices(slices: &[Bytes], partial: bool) -> Self {
+        Self::of(Text { short: &[], slices }, partial)
+    }
+
     /// Adds up lengths, and octets unless the checksum is to be partial.
     #[inline(never)]
     fn of(text: Text<'_>, partial: bool) -> Self {
@@ -203,10 +217,12 @@ fn write_tcp(
     out: &mut HeaderBytes,
 ) {
     let mut sum = addresses;
-    sum.add_fields(u64::from(PROTOCOL_TCP) + u64::from(length));
-    if !partial {
+    let pseudo = u64::from(PROTOCOL_TCP) + u64::from(length);
+    if partial {
+        sum.add_fields(pseudo);
+    } else {
         let of = |words: &[u32]| words.iter().copied().map(u64::from).sum::<u64>();
-        sum.add_fields(of(&fields) + of(options));
+        sum.add_fields(pseudo + of(&fields) + of(options));
         sum.append(text);
     }
     let checksum = if partial { sum.fold() } else { sum.finish() };

@@ -170,6 +170,32 @@ fn slot_used_again_is_not_disturbed_by_what_its_last_tenant_left() {
 }
 
 #[test]
+fn slot_has_a_handful_of_wheel_entries_whoever_is_in_it_and_each_is_answered_in_time() {
+    let mut solo = Solo::new(plain());
+    for round in 0..1_000 {
+        let remote = SocketAddr::new(address(1, false), 443);
+        let id = solo.host.connect(solo.now, remote, ConnectConfig::default()).unwrap();
+        solo.tuple.remote.set_port(42_000 + round);
+        let frames = [Frame::from(solo.packet(&seg(Flags::SYN, -1, 0).mss(1000)))];
+        solo.host.handle_frames(solo.now, InterfaceId(0), &mut frames.into_iter());
+        solo.sent();
+        // Neither the SYN nor the SYN-ACK is ever answered.
+        if round == 999 {
+            break;
+        }
+        solo.host.stream(id).unwrap().close(solo.now);
+        solo.arrives(seg(Flags::RST, 0, 0));
+        solo.wait_ms(7);
+    }
+    assert!(solo.host.wheel.len() <= 8, "{} entries", solo.host.wheel.len());
+    let began = solo.now;
+    let again = solo.wait_ms(3_000);
+    let at: Vec<_> = again.iter().map(|sent| (sent.flags, sent.at.since(began))).collect();
+    let (once, thrice) = (Duration::from_secs(1), Duration::from_secs(3));
+    assert_eq!(at, [(SYN_ACK, once), (Flags::SYN, once), (SYN_ACK, thrice), (Flags::SYN, thrice)]);
+}
+
+#[test]
 fn orphan_that_cannot_deliver_ends_after_its_limit() {
     let mut solo = Solo::new(plain());
     solo.write(b"never acknowledged");

@@ -28,8 +28,8 @@ pub(crate) fn is_expected(tcb: &Tcb, seg: &Expected, text_len: usize) -> bool {
     let Some(ts) = tcb.ts() else { return false };
     let acked = seg.ack.since(tcb.snd.una);
     let len = octets(text_len) + u32::from(seg.fin);
-    // Text is for those who read it.
-    let welcome = len == 0 || (tcb.halves.may_receive() && tcb.is_held());
+    // Text wants somebody who reads it.
+    let welcome = len == 0 || (tcb.halves.may_receive() && (text_len == 0 || tcb.is_held()));
     // Without text it may be a duplicate, which somebody has to count.
     let says_something = acked > 0 || len > 0 || tcb.outstanding() == 0;
     text::is_expected(tcb, seg.seq)

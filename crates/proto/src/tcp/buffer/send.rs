@@ -290,8 +290,9 @@ impl SendBuffer {
     /// So many octets of it then.
     #[inline]
     pub(crate) fn written(&self, offset: usize, len: usize) -> &[u8] {
-        let start = self.stale + octets((self.front + offset as u64).saturating_sub(self.chunks_end));
-        self.tail.text.get(start..start + len).unwrap_or_default()
+        let start =
+            self.stale.wrapping_add(octets((self.front + offset as u64).wrapping_sub(self.chunks_end)));
+        self.tail.text.get(start..start.wrapping_add(len)).unwrap_or_default()
     }
 
     fn gather_anew(&mut self, start: u64, max: usize, out: &mut ArrayVec<Bytes, SLICES>) -> usize {

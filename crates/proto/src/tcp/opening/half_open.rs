@@ -16,6 +16,39 @@ const SYN_ACK_RTO_MS: u64 = 1_000;
 /// Deviation, RFC 9293 MUST-23: not three minutes, because who floods a listener decides how many of these wait.
 const SYN_ACK_RETRIES: u8 = 5;
 
+/// For when the timing wheel holds an entry of a half-open connection. It stays with the slot when that is gone, and serves
+/// the next one there, whose SYN-ACK waits no shorter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Armed(Instant);
+
+impl Default for Armed {
+    fn default() -> Self {
+        Self(Instant::FAR_FUTURE)
+    }
+}
+
+impl Armed {
+    /// Whether the wheel needs an entry for `at`; counts it in then.
+    #[inline]
+    pub(crate) fn add(&mut self, at: Instant) -> bool {
+        let needed = at < self.0;
+        if needed {
+            self.0 = at;
+        }
+        needed
+    }
+
+    /// An entry for `at` came due. False for one that was forgotten when a nearer one was needed.
+    #[inline]
+    pub(crate) fn take(&mut self, at: Instant) -> bool {
+        let ours = self.0 == at;
+        if ours {
+            self.0 = Instant::FAR_FUTURE;
+        }
+        ours
+    }
+}
+
 /// One half-open connection.
 #[derive(Clone, Debug)]
 pub(crate) struct HalfOpen {
@@ -27,6 +60,7 @@ pub(crate) struct HalfOpen {
     pub(crate) scaled: bool,
     pub(crate) retries: u8,
     pub(crate) resend_at: Instant,
+    pub(crate) armed: Armed,
     /// When the first SYN-ACK left, or the SYN came that is held.
     pub(crate) since: Instant,
     /// Answers to suspicious segments may leave again at this time.

@@ -9,8 +9,7 @@ use crate::tcp::buffer::send::SLICES;
 use crate::tcp::congestion::Controller as _;
 use crate::tcp::tcb::Tcb;
 use crate::tcp::timers::AckDue;
-use crate::wire::packet::Usual;
-use crate::wire::tcp::{Flags, TIMESTAMP};
+use crate::wire::tcp::Flags;
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
@@ -18,10 +17,8 @@ use bytes::Bytes;
 #[derive(Clone, Copy)]
 pub(crate) struct Plain {
     /// Octets of text.
-    text: u32,
-    flags: Flags,
-    /// Nothing is left to send after it.
-    pub(crate) last: bool,
+    pub(crate) text: u32,
+    pub(crate) flags: Flags,
 }
 
 /// The next segment, if it is a usual one; else nothing has changed but what [`super::next_segment`] changes too. Long
@@ -39,85 +36,80 @@ pub(crate) fn next(
         return None;
     }
     let (outstanding, queue) = (tcb.outstanding(), tcb.send_queue());
-    if outstanding == 0 && tcb.is_idle(now) {
+    let idle = tcb.is_idle(now);
+    if idle && outstanding == 0 {
         tcb.congestion.on_idle(tcb.snd.mss);
     }
+    let (wnd, cwnd, mss) = (tcb.snd.wnd, tcb.congestion.cwnd(), u32::from(tcb.snd.mss));
     let fin = tcb.halves.fin_outstanding() && outstanding <= queue;
-    let unsent = queue.saturating_sub(outstanding);
-    let usable = tcb.snd.wnd.saturating_sub(outstanding);
-    if unsent == 0 {
-        return without_text(tcb, fin, usable, outstanding);
-    }
-    let mss = u32::from(tcb.snd.mss);
-    let room = tcb.congestion.cwnd().saturating_sub(outstanding);
-    let len = unsent.min(usable).min(room);
-    let plain = if len == unsent && len <= mss {
+    let (text, flags, limited);
+    if queue <= outstanding {
+        if !may_leave_without_text(tcb, fin, outstanding) {
+            return None;
+        }
+        (text, limited) = (0, false);
+        flags = if fin { Flags::ACK.with(Flags::FIN) } else { Flags::ACK };
+    } else if queue - outstanding <= mss && queue <= wnd && queue <= cwnd {
+        text = queue - outstanding;
         // Nagle: a small one waits for another small one.
-        let waits = tcb.snd.small_end.after(tcb.snd.una) && len < mss;
+        let waits = tcb.snd.small_end.after(tcb.snd.una) && text < mss;
         if waits && outstanding > 0 && !tcb.nodelay && !fin {
             return None;
         }
-        let fits = fin && usable > len;
-        let flags = if fits { Flags::FIN } else { Flags::default() };
-        Plain { text: len, flags: flags.with(Flags::ACK).with(Flags::PSH), last: fits == fin }
-    } else if len >= mss && !merges {
-        Plain { text: mss, flags: Flags::ACK, last: false }
-    } else {
-        return None;
-    };
-    let limited = room < unsent.min(usable);
-    let send = tcb.send.as_mut()?;
-    let (offset, len) = (outstanding as usize, plain.text as usize);
-    if len > SHORT_TEXT {
-        // Otherwise the general way finds out where it lies.
-        if !send.cut(offset, len, slices) {
+        if fin && queue == wnd {
             return None;
         }
-    } else if !send.is_written(offset) {
-        return None;
+        let pushed = Flags::ACK.with(Flags::PSH);
+        flags = if fin { pushed.with(Flags::FIN) } else { pushed };
+        limited = false;
+    } else {
+        let most = cwnd.min(wnd).min(queue);
+        if merges || most < outstanding || most - outstanding < mss {
+            return None;
+        }
+        (text, flags, limited) = (mss, Flags::ACK, cwnd < queue.min(wnd));
+    }
+    if text > 0 {
+        let send = tcb.send.as_mut()?;
+        let (offset, len) = (outstanding as usize, text as usize);
+        // Otherwise the general way finds out where it lies.
+        let found = if len > SHORT_TEXT { send.cut(offset, len, slices) } else { send.is_written(offset) };
+        if !found {
+            return None;
+        }
     }
     tcb.cwnd_limited = limited;
-    Some(plain)
+    Some(Plain { text, flags })
 }
 
-/// An ACK that must leave now, or a FIN by itself.
+/// Whether a FIN may leave by itself, or an ACK must leave now.
 #[inline(always)]
-fn without_text(tcb: &mut Tcb, fin: bool, usable: u32, outstanding: u32) -> Option<Plain> {
-    if tcb.sack && tcb.recv.as_ref().is_some_and(|recv| recv.has_gap()) {
-        return None;
-    }
+fn may_leave_without_text(tcb: &Tcb, fin: bool, outstanding: u32) -> bool {
+    let wnd = tcb.snd.wnd;
     let leaves =
-        if fin { usable > 0 } else { tcb.timers.ack_due == AckDue::Now && outstanding <= tcb.snd.wnd };
-    if !leaves {
-        return None;
+        if fin { wnd > outstanding } else { tcb.timers.ack_due == AckDue::Now && wnd >= outstanding };
+    leaves && !(tcb.sack && tcb.recv.as_ref().is_some_and(|recv| recv.has_gap()))
+}
+
+/// So much text of the next segment, if it is short.
+#[inline(always)]
+pub(crate) fn short(tcb: &Tcb, text: u32) -> &[u8] {
+    match &tcb.send {
+        Some(send) if text > 0 => send.written(tcb.outstanding() as usize, text as usize),
+        _ => &[],
     }
-    tcb.cwnd_limited = false;
-    let flags = if fin { Flags::FIN } else { Flags::default() };
-    Some(Plain { text: 0, flags: flags.with(Flags::ACK), last: true })
 }
 
 impl Plain {
-    /// What its header says. `wnd` is the field.
+    /// Whether nothing is left to send after it.
     #[inline(always)]
-    pub(crate) fn header(&self, tcb: &Tcb, now: Instant, wnd: u16) -> Usual {
-        let [kind, val, ecr] =
-            tcb.ts().map_or([0; 3], |timestamps| [TIMESTAMP, tcb.ts_val(now), timestamps.recent]);
-        Usual { seq: tcb.snd.nxt, ack: tcb.rcv.nxt, flags: self.flags, wnd, timestamp: [kind, val, ecr] }
-    }
-
-    /// Its text, where that is short.
-    #[inline(always)]
-    pub(crate) fn short<'a>(&self, tcb: &'a Tcb) -> &'a [u8] {
-        let len = self.text as usize;
-        match &tcb.send {
-            Some(send) if len > 0 && len <= SHORT_TEXT => send.written(tcb.outstanding() as usize, len),
-            _ => &[],
-        }
+    pub(crate) fn is_last(self) -> bool {
+        self.text == 0 || self.flags.has(Flags::PSH)
     }
 
     /// It has left.
     #[inline(always)]
-    pub(crate) fn left(&self, tcb: &mut Tcb, now: Instant) {
+    pub(crate) fn left(self, tcb: &mut Tcb, now: Instant) {
         let fin = self.flags.has(Flags::FIN);
         if self.text > 0 || fin {
             new_left(tcb, now, self.text, self.text + u32::from(fin));
