@@ -350,6 +350,7 @@ impl Host {
 
 /// Out of the way of hosts that nobody watches, wherever it is called.
 #[cold]
+#[inline(never)]
 pub(super) fn trace_state(
     traces: &mut VecDeque<TraceEvent>,
     at: Instant,

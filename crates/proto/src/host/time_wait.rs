@@ -166,6 +166,7 @@ impl Host {
     }
 
     // Ledger: [9293-TO-3].
+    #[inline(never)]
     fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
             self.time_wait_ended(now, Found::TimeWait4(index), &record);

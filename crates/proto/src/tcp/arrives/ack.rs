@@ -86,7 +86,7 @@ fn duplicate(tcb: &mut Tcb, now: Instant) {
 }
 
 /// `ack` covers some of what is in flight. `echo`: the timestamps of the segment that says so.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn acknowledge(
     tcb: &mut Tcb,
     pools: &mut Pools,

@@ -37,10 +37,15 @@ pub(super) fn process(
     }
     if is_expected(tcb, seg.seq) {
         seg.seq += octets(seg.text.len());
-        take_expected(tcb, pools, now, &mut seg.text, seg.frame_len, seg.segment_size);
+        take_next(tcb, pools, now, seg);
         return ControlFlow::Continue(());
     }
     take_any(tcb, pools, now, seg)
+}
+
+#[inline(never)]
+fn take_next(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) {
+    take_expected(tcb, pools, now, &mut seg.text, seg.frame_len, seg.segment_size);
 }
 
 /// Whether text from `seq` on is simply the next: nothing waits behind it, and no pointer to urgent text has to keep up.
@@ -50,9 +55,8 @@ pub(super) fn is_expected(tcb: &Tcb, seq: SeqNum) -> bool {
 }
 
 /// Takes text that [`is_expected`] and fits into the window; `text` is empty then. `frame_len`: octets of the buffer that
-/// keeping it pins. How the charge of the receive
-/// buffer changed.
-#[inline(never)]
+/// keeping it pins. How the charge of the receive buffer changed.
+#[inline(always)]
 pub(super) fn take_expected(
     tcb: &mut Tcb,
     pools: &mut Pools,
@@ -121,8 +125,10 @@ fn take_any(tcb: &mut Tcb, pools: &mut Pools, now: Instant, seg: &mut Segment) -
 /// Ledger: [5681-20].
 #[inline(always)]
 fn in_order(tcb: &mut Tcb, now: Instant, text_len: usize, segment_size: Option<u16>) {
-    let one = segment_size.unwrap_or_else(|| u16::try_from(text_len).unwrap_or(u16::MAX));
-    tcb.rcv_mss = tcb.rcv_mss.max(one.min(tcb.peer_mss));
+    let one = segment_size.map_or(text_len, usize::from);
+    if one > usize::from(tcb.rcv_mss) {
+        tcb.rcv_mss = u16::try_from(one).unwrap_or(u16::MAX).min(tcb.peer_mss).max(tcb.rcv_mss);
+    }
     if tcb.unacked_octets() >= 2 * u32::from(tcb.rcv_mss) || tcb.config.delayed_ack.is_zero() {
         tcb.ack_now();
     } else if tcb.timers.ack_due == AckDue::No {

@@ -32,8 +32,8 @@ pub(crate) struct Inserted {
 
 /// Received text of one connection. Worth having only while it holds some: see [`Self::is_empty`].
 ///
-/// Most messages are one piece of text that comes in order while there is none, and is read whole: [`Self::insert`] and
-/// [`Self::take_whole`] have a short way for it, all else is elsewhere.
+/// Most messages are one piece of text that comes in order while there is none, and is read whole: [`Self::push`] and
+/// [`Self::take_whole`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecvBuffer {
     /// The first text in order, where it came while there was none. Never empty.
@@ -66,43 +66,7 @@ impl RecvBuffer {
     /// `rcv_nxt`.
     ///
     /// `frame_len` is the size of the buffer that keeping the text pins; `limit` is the receive buffer, in octets.
-    #[inline(always)]
     pub(crate) fn insert(
-        &mut self,
-        rcv_nxt: SeqNum,
-        seq: SeqNum,
-        text: Bytes,
-        frame_len: usize,
-        limit: usize,
-    ) -> Inserted {
-        let (octets, charge) = (text.len(), frame_len + PIECE_COST);
-        let charged = self.charged + charge;
-        if seq != rcv_nxt
-            || octets == 0
-            || self.early.is_some()
-            || is_sparse(octets, frame_len)
-            || (charged > LIMIT_MIN + LIMIT_MIN / 2 && charged > limit + limit / 2)
-        {
-            return self.insert_any(rcv_nxt, seq, text, frame_len, limit);
-        }
-        // Nearly all text: in order, and nothing waits for it.
-        self.next += octets as u64;
-        let before = self.readable;
-        self.readable = before + octets;
-        self.charged = charged;
-        if before == 0 && self.head.is_none() {
-            self.head = Some(text);
-            self.head_charge = charge;
-        } else {
-            self.mixed = true;
-            self.ready.push_slice(text, frame_len);
-        }
-        Inserted { advanced: octets_of(octets), stored: true, ..Inserted::default() }
-    }
-
-    /// As [`Self::insert`], of any text.
-    #[cold]
-    fn insert_any(
         &mut self,
         rcv_nxt: SeqNum,
         seq: SeqNum,
@@ -110,7 +74,6 @@ impl RecvBuffer {
         frame_len: usize,
         limit: usize,
     ) -> Inserted {
-        self.mixed = true;
         let bounds = self.bounds(limit);
         let stale = rcv_nxt.since(seq) as usize;
         let inserted = if seq.after(rcv_nxt) {
@@ -123,6 +86,52 @@ impl RecvBuffer {
         };
         self.count();
         inserted
+    }
+
+    /// The most that text in order may be charged before it is moved together: half more than the receive buffer.
+    pub(crate) const fn charge_max(recv_buffer: usize) -> usize {
+        let limit = if recv_buffer > LIMIT_MIN { recv_buffer } else { LIMIT_MIN };
+        limit + limit / 2
+    }
+
+    /// Takes text, some at least, that is the next in order and lies within the window, where nothing early waits behind it;
+    /// nearly all text is that. The charge afterwards. `frame_len`, `limit`: as for [`Self::insert`], `most`: its
+    /// [`Self::charge_max`].
+    #[inline]
+    pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize, most: usize) -> usize {
+        let (octets, charge) = (text.len(), frame_len + PIECE_COST);
+        let charged = self.charged + charge;
+        if charged > most || is_sparse(octets, frame_len) {
+            return self.push_costly(core::mem::take(text), frame_len, limit);
+        }
+        let before = self.readable;
+        self.next += octets as u64;
+        self.readable = before + octets;
+        self.charged = charged;
+        if before == 0 && self.head.is_none() {
+            self.head = Some(core::mem::take(text));
+            self.head_charge = charge;
+        } else {
+            self.push_behind(core::mem::take(text), frame_len);
+        }
+        charged
+    }
+
+    /// Text behind other text.
+    #[inline(never)]
+    fn push_behind(&mut self, text: Bytes, frame_len: usize) {
+        self.mixed = true;
+        self.ready.push_slice(text, frame_len);
+    }
+
+    /// Text that costs much more than it is.
+    #[cold]
+    #[inline(never)]
+    fn push_costly(&mut self, text: Bytes, frame_len: usize, limit: usize) -> usize {
+        let bounds = self.bounds(limit);
+        self.insert_ready(text, frame_len, bounds);
+        self.count();
+        self.charged
     }
 
     /// All the text there is, where it is one piece of at most `max` octets. Nothing is left then.
@@ -148,23 +157,6 @@ impl RecvBuffer {
         self.readable -= text.len();
         self.charged -= charge;
         Some(text)
-    }
-
-    /// Takes text that is the next in order and lies within the window, where nothing early waits behind it. The charge
-    /// afterwards; `frame_len`, `limit`: as for [`Self::insert`].
-    pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize) -> usize {
-        let most = limit.max(LIMIT_MIN);
-        let before = self.charged();
-        let charge = frame_len + PIECE_COST;
-        let text = core::mem::take(text);
-        if is_sparse(text.len(), frame_len) || before + charge > most + most / 2 {
-            let bounds = self.bounds(limit);
-            self.insert_ready(text, frame_len, bounds);
-            return self.charged();
-        }
-        self.next += text.len() as u64;
-        self.push_ready(text, frame_len);
-        before + charge
     }
 
     /// Reads octets in order into `out`; how many.
@@ -265,21 +257,8 @@ impl RecvBuffer {
         Bounds { limit, room, block_max: BLOCK_MAX.min(limit / 16) }
     }
 
-    fn push_ready(&mut self, text: Bytes, frame_len: usize) {
-        let (octets, charge) = (text.len(), frame_len + PIECE_COST);
-        if self.readable > 0 {
-            self.ready.push_slice(text, frame_len);
-        } else if octets > 0 {
-            self.head = Some(text);
-            self.head_charge = charge;
-        } else {
-            return;
-        }
-        self.readable += octets;
-        self.charged += charge;
-    }
-
     fn insert_ready(&mut self, mut text: Bytes, frame_len: usize, bounds: Bounds) -> Inserted {
+        self.mixed = true;
         let mut follows = None;
         if let Some(early) = &mut self.early {
             let (wanted, run) = early.fill(self.next, self.next + text.len() as u64);
@@ -292,7 +271,7 @@ impl RecvBuffer {
         let mut copied = 0;
         let mut advanced = text.len();
         if !is_sparse(text.len(), frame_len) && frame_len + PIECE_COST <= bounds.room {
-            self.push_ready(text, frame_len);
+            self.ready.push_slice(text, frame_len);
         } else {
             copied = text.len();
             self.ready.push_copy(&text, bounds.block_max);
@@ -310,6 +289,7 @@ impl RecvBuffer {
         if text.is_empty() {
             return Inserted::default();
         }
+        self.mixed = true;
         let at = self.next + u64::from(ahead);
         let early = self.early.get_or_insert_default();
         match early.insert(at, text, frame_len, bounds) {

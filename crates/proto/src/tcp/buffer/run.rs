@@ -53,7 +53,7 @@ impl Run {
     }
 
     /// Appends a slice that pins `frame_len` octets.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn push_slice(&mut self, text: Bytes, frame_len: usize) {
         if !self.tail.is_empty() {
             self.freeze_tail();

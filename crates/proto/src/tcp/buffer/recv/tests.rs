@@ -29,8 +29,17 @@ impl Receiver {
 
     fn in_frame(&mut self, from: u32, len: u32, frame_len: usize) -> Inserted {
         let text: Vec<u8> = (from..from + len).map(octet).collect();
-        let inserted =
-            self.buffer.insert(self.nxt, self.irs + from, Bytes::from(text), frame_len, self.limit);
+        let (seq, mut text) = (self.irs + from, Bytes::from(text));
+        // The next text can come either way.
+        let inserted = if seq == self.nxt && len > 0 && !self.buffer.has_gap() && frame_len.is_multiple_of(2)
+        {
+            let most = RecvBuffer::charge_max(self.limit);
+            let charged = self.buffer.push(&mut text, frame_len, self.limit, most);
+            assert_eq!((charged, text.len()), (self.buffer.charged(), 0));
+            Inserted { advanced: len, stored: true, ..Inserted::default() }
+        } else {
+            self.buffer.insert(self.nxt, seq, text, frame_len, self.limit)
+        };
         self.nxt += inserted.advanced;
         assert!(self.buffer.charged() <= 2 * self.limit, "{} charged", self.buffer.charged());
         inserted
@@ -67,6 +76,19 @@ fn text_in_order_is_kept_as_a_slice_of_its_frame() {
     assert_eq!(buffer.charged(), 1_052 + PIECE_COST, "half a slice pins all of its frame");
     assert_eq!(buffer.read_chunk(600).unwrap().len(), 400);
     assert_eq!((buffer.charged(), buffer.is_empty(), buffer.read_chunk(1)), (0, true, None));
+}
+
+#[test]
+fn text_that_came_in_two_pieces_is_not_taken_for_one() {
+    let mut receiver = Receiver::new(5);
+    receiver.segment(0, 100);
+    receiver.segment(100, 100);
+    assert_eq!(receiver.buffer.take_whole(4_000), None);
+    assert_eq!(receiver.buffer.take_piece(99), None);
+    assert_eq!(receiver.buffer.take_piece(100).unwrap(), stream(100));
+    assert_eq!((receiver.buffer.readable(), receiver.buffer.charged()), (100, 152 + PIECE_COST));
+    assert_eq!(receiver.buffer.take_piece(4_000).unwrap(), stream(200)[100..]);
+    assert_eq!((receiver.buffer.charged(), receiver.buffer.is_empty()), (0, true));
 }
 
 #[test]
@@ -356,7 +378,14 @@ proptest! {
                 }
                 Step::Read(len) => {
                     let mut out = vec![0; len];
-                    let count = receiver.buffer.read(&mut out);
+                    let count = match receiver.buffer.take_whole(len) {
+                        Some(whole) => {
+                            out[..whole.len()].copy_from_slice(&whole);
+                            prop_assert!(receiver.buffer.is_empty());
+                            whole.len()
+                        }
+                        None => receiver.buffer.read(&mut out),
+                    };
                     prop_assert_eq!(count, len.min(model.next - model.read));
                     for octet in &out[..count] {
                         prop_assert_eq!(Some(*octet), model.octets[model.read]);
@@ -364,13 +393,17 @@ proptest! {
                     }
                 }
                 Step::ReadChunk(max) => {
-                    let chunk = receiver.buffer.read_chunk(max);
+                    let piece = receiver.buffer.take_piece(max);
+                    let chunk = piece.or_else(|| receiver.buffer.read_chunk(max));
                     prop_assert_eq!(chunk.is_none(), max == 0 || model.next == model.read);
                     for octet in chunk.iter().flatten() {
                         prop_assert_eq!(Some(*octet), model.octets[model.read]);
                         model.read += 1;
                     }
                 }
+            }
+            if receiver.buffer.is_empty() {
+                receiver.buffer.shrink();
             }
             let blocks = model.blocks();
             prop_assert_eq!(receiver.buffer.readable(), model.next - model.read);
