@@ -373,6 +373,8 @@ impl Host {
     // ---- the covered record ----
 
     /// A half-open connection takes the tuple over; the record waits underneath.
+    #[cold]
+    #[inline(never)]
     pub(super) fn cover(&mut self, key: &Key, hash: u64, found: Found, half_open: u32) {
         match found {
             Found::TimeWait4(index) => self.time_wait_4.cover(index),
