@@ -49,6 +49,7 @@ use crate::ip::interface::Interfaces;
 use crate::ip::outbox::Outbox;
 use crate::ip::path_mtu::PathMtu;
 use crate::ip::reassembly::Reassembly;
+use crate::table::queue::Queue;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
 use crate::tcp::buffer::pool::Pools;
@@ -101,9 +102,9 @@ pub struct Host {
     ports_listening: BTreeMap<u16, Vec<u32>>,
     // What is due.
     wheel: Wheel,
-    dirty: VecDeque<u32>,
+    dirty: Queue<u32>,
     control: VecDeque<output::Control>,
-    events: VecDeque<Event>,
+    events: Queue<Event>,
     traces: VecDeque<TraceEvent>,
     tracing: bool,
     // What is counted.
@@ -139,9 +140,9 @@ impl Host {
             pools: Pools::default(),
             ports_listening: BTreeMap::new(),
             wheel: Wheel::new(),
-            dirty: VecDeque::new(),
+            dirty: Queue::default(),
             control: VecDeque::new(),
-            events: VecDeque::new(),
+            events: Queue::default(),
             traces: VecDeque::new(),
             tracing: false,
             owners: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::demux::Found;
-use super::emit::{emit, emit_syn, emit_usual};
+use super::emit::{emit, emit_bare, emit_syn, emit_usual};
 use super::key::Key;
 use crate::tcp::connection::Phase;
 use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left, plain, window};
@@ -162,7 +162,7 @@ impl Host {
         }
         let Some(control) = self.control.front() else { return false };
         let config = self.interfaces.config(control.interface);
-        emit(&control.key, control.interface, config, control.mark, &control.header, &[], out);
+        emit_bare(&control.key, control.interface, config, control.mark, &control.header, out);
         self.control.pop_front();
         if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
             self.control = VecDeque::new();

@@ -1,6 +1,7 @@
 //! The settings of a connection as the paths of segments want them: lengths of time counted as [`Instant`](crate::Instant)
 //! counts, and what follows from the rest worked out once.
 
+use crate::tcp::buffer::recv::RecvBuffer;
 use crate::tcp::config::{KeepAlive, TcpConfig};
 use crate::tcp::opening::negotiate;
 use crate::tcp::recovery::rtt::RtoBounds;
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) rto: RtoBounds,
     /// No timer of a synchronized connection is set for less than this ahead.
     pub(crate) soonest: Span,
+    /// What the text in a receive buffer may pin before it is moved together.
+    pub(crate) charge_max: usize,
     /// The window of a SYN.
     pub(crate) syn_window: u16,
     /// The bound on segments of both directions.
@@ -66,6 +69,7 @@ impl Settings {
             orphan_timeout: Span::of(config.orphan_timeout),
             keepalive,
             rto,
+            charge_max: RecvBuffer::charge_max(usize::try_from(config.recv_buffer).unwrap_or(usize::MAX / 2)),
             syn_window: negotiate::syn_window(&config),
             mss_bound: negotiate::mss_bound(&config),
             window_shift: negotiate::window_shift(&config),

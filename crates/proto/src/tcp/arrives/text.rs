@@ -55,7 +55,8 @@ pub(super) fn is_expected(tcb: &Tcb, seq: SeqNum) -> bool {
 }
 
 /// Takes text that [`is_expected`] and fits into the window; `text` is empty then. `frame_len`: octets of the buffer that
-/// keeping it pins. How the charge of the receive buffer changed.
+/// keeping it pins. How the charge of the receive
+/// buffer changed.
 #[inline(always)]
 pub(super) fn take_expected(
     tcb: &mut Tcb,
@@ -69,7 +70,7 @@ pub(super) fn take_expected(
     let limit = usize::try_from(tcb.config.recv_buffer).unwrap_or(usize::MAX);
     // An empty buffer out of the pool may pin memory already, which nobody was charged for.
     let before = tcb.recv.as_ref().map_or(0, |recv| recv.charged());
-    let after = pools.recv(&mut tcb.recv).push(text, frame_len, limit);
+    let after = pools.recv(&mut tcb.recv).push(text, frame_len, limit, tcb.config.charge_max);
     tcb.rcv.nxt += octets(text_len);
     tcb.wake.readable = true;
     tcb.timers.duplicate_acks = 0;

@@ -88,14 +88,20 @@ impl RecvBuffer {
         inserted
     }
 
+    /// The most that text in order may be charged before it is moved together: half more than the receive buffer.
+    pub(crate) const fn charge_max(recv_buffer: usize) -> usize {
+        let limit = if recv_buffer > LIMIT_MIN { recv_buffer } else { LIMIT_MIN };
+        limit + limit / 2
+    }
+
     /// Takes text, some at least, that is the next in order and lies within the window, where nothing early waits behind it;
-    /// nearly all text is that. The charge afterwards. `frame_len`, `limit`: as for [`Self::insert`].
-    #[inline(always)]
-    pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize) -> usize {
+    /// nearly all text is that. The charge afterwards. `frame_len`, `limit`: as for [`Self::insert`], `most`: its
+    /// [`Self::charge_max`].
+    #[inline]
+    pub(crate) fn push(&mut self, text: &mut Bytes, frame_len: usize, limit: usize, most: usize) -> usize {
         let (octets, charge) = (text.len(), frame_len + PIECE_COST);
         let charged = self.charged + charge;
-        let costly = charged > LIMIT_MIN + LIMIT_MIN / 2 && charged > limit + limit / 2;
-        if costly || is_sparse(octets, frame_len) {
+        if charged > most || is_sparse(octets, frame_len) {
             return self.push_costly(core::mem::take(text), frame_len, limit);
         }
         let before = self.readable;

@@ -33,7 +33,8 @@ impl Receiver {
         // The next text can come either way.
         let inserted = if seq == self.nxt && len > 0 && !self.buffer.has_gap() && frame_len.is_multiple_of(2)
         {
-            let charged = self.buffer.push(&mut text, frame_len, self.limit);
+            let most = RecvBuffer::charge_max(self.limit);
+            let charged = self.buffer.push(&mut text, frame_len, self.limit, most);
             assert_eq!((charged, text.len()), (self.buffer.charged(), 0));
             Inserted { advanced: len, stored: true, ..Inserted::default() }
         } else {
