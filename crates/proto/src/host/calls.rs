@@ -13,10 +13,11 @@ use crate::tcp::opening::active::{Opening, Path};
 use crate::tcp::opening::listener::Listener;
 use crate::tcp::seq::SeqNum;
 use crate::tcp::settings::Settings;
+use crate::wire::address::Address;
 use crate::{ConnectionId, Instant, InterfaceId, ListenerId, OwnerId};
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// A tuple of our own in TIME-WAIT may be opened again after this long, with timestamps (Linux: `tcp_tw_reuse`).
@@ -119,14 +120,12 @@ impl Host {
             return Err(ConnectError::Limit);
         }
         let (interface, local, port) = self.source_of(remote, config.local)?;
-        let (key, hash, after) = if port == 0 {
-            let free = self.ephemeral_port(local, remote.ip(), remote.port());
-            let (key, hash) = free.ok_or(ConnectError::NoPorts)?;
-            (key, hash, None)
+        let mut key = Key::between(local, remote.ip().into()).with_ports(port, remote.port());
+        let (hash, after) = if port == 0 {
+            (self.ephemeral_port(&mut key).ok_or(ConnectError::NoPorts)?, None)
         } else {
-            let key = Key::new(local, port, remote.ip(), remote.port());
             let hash = self.demux.hash(&key);
-            (key, hash, self.free_tuple(now, &key, hash, &tcp)?)
+            (hash, self.free_tuple(now, &key, hash, &tcp)?)
         };
         let numbers = self.numbers.of(&key);
         let iss = super::passive::initial_sequence(&self.config, &key, numbers, now, after);
@@ -138,15 +137,19 @@ impl Host {
         };
         let (index, generation) = self.connections.insert_after(|armed| {
             let phase = Phase::Opening(Opening::new(now, iss, tcp, path));
-            Connection::new(key, interface, phase, now, State::Closed, armed)
+            let mut connection = Connection::new(key, interface, phase, now, State::Closed, armed);
+            (connection.noted, connection.dirty) = (State::SynSent, true);
+            connection
         });
+        self.dirty.push_back(index);
         self.own(hash, Found::Connection(index));
-        self.settle(now, index);
+        self.trace_state(now, &key, State::Closed, State::SynSent);
         Ok(ConnectionId { index, generation })
     }
 
     /// Makes a chosen tuple free for a connect, if it may be: SND.NXT of a TIME-WAIT that had to go for it.
     /// Ledger: [9293-UC-OPEN-7, 6056-4].
+    #[inline(never)]
     fn free_tuple(
         &mut self,
         now: Instant,
@@ -177,7 +180,7 @@ impl Host {
         &mut self,
         remote: SocketAddr,
         chosen: Option<SocketAddr>,
-    ) -> Result<(InterfaceId, IpAddr, u16), ConnectError> {
+    ) -> Result<(InterfaceId, Address, u16), ConnectError> {
         // A connection has two ends (RFC 9293 MUST-46); an IPv4 address inside an IPv6 one has no place on a wire.
         let ip = remote.ip();
         let one_host = !ip.is_unspecified() && !ip.is_multicast() && !self.interfaces.is_broadcast(ip);
@@ -185,7 +188,7 @@ impl Host {
             return Err(ConnectError::NoRoute);
         }
         let (interface, address) = self.interfaces.source_for(remote.ip()).ok_or(ConnectError::NoRoute)?;
-        let address: IpAddr = match chosen.map(|local| local.ip()) {
+        let address = match chosen.map(|local| local.ip()) {
             Some(ip) if !ip.is_unspecified() => {
                 if !self.interfaces.is_local(ip) || ip.is_ipv6() != remote.is_ipv6() {
                     return Err(ConnectError::NotLocal);
@@ -194,7 +197,7 @@ impl Host {
             }
             _ => address,
         };
-        Ok((interface, address, chosen.map_or(0, |local| local.port())))
+        Ok((interface, address.into(), chosen.map_or(0, |local| local.port())))
     }
 
     /// The application's hold on a connection; `None` when it has let go.

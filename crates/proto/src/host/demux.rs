@@ -75,16 +75,37 @@ pub(super) struct Demux {
     pub(super) recent: u32,
     /// The hash of its tuple.
     recent_hash: u64,
+    /// The last tuple that was hashed for a segment: often another one of it follows, as the ACK follows its SYN.
+    arrived: Option<(Key, u64)>,
 }
 
 impl Demux {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self { hasher: secret.table_hasher(Purpose::Demux), index: Index::new(), recent: NIL, recent_hash: 0 }
+        Self {
+            hasher: secret.table_hasher(Purpose::Demux),
+            index: Index::new(),
+            recent: NIL,
+            recent_hash: 0,
+            arrived: None,
+        }
     }
 
     /// The keyed hash of a tuple. Whoever looks up and then changes the index hashes once.
     pub(super) fn hash(&self, key: &Key) -> u64 {
         key.hash(&self.hasher)
+    }
+
+    /// The same for a segment that arrives.
+    #[inline]
+    pub(super) fn hash_arriving(&mut self, key: &Key) -> u64 {
+        match self.arrived {
+            Some((last, hash)) if last == *key => hash,
+            _ => {
+                let hash = self.hash(key);
+                self.arrived = Some((*key, hash));
+                hash
+            }
+        }
     }
 
     pub(super) const fn growth(&self) -> Growth {
@@ -242,6 +263,16 @@ impl Host {
     /// The listener of this port: one bound to the address, else one bound to any.
     fn listener_at(&self, local: IpAddr, port: u16) -> Option<u32> {
         let candidates = self.ports_listening.get(&port)?;
+        // Mostly there is one, at any address.
+        if let [index] = **candidates {
+            let listener = self.listeners.get(index)?.local;
+            let takes = match (listener.ip(), local) {
+                (IpAddr::V4(own), IpAddr::V4(local)) => own.is_unspecified() || own == local,
+                (IpAddr::V6(own), IpAddr::V6(local)) => own.is_unspecified() || own == local,
+                _ => false,
+            };
+            return takes.then_some(index);
+        }
         let any = |index: &u32| {
             self.listeners.get(*index).is_some_and(|listener| {
                 listener.local.ip().is_unspecified() && listener.local.is_ipv6() == local.is_ipv6()

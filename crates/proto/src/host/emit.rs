@@ -3,16 +3,13 @@
 use super::key::Key;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::sends::plain;
-use crate::tcp::seq::octets;
 use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN};
-use crate::wire::packet::{
-    Ends, Mark, TIMESTAMP_LEN, Text, Usual, Weight, write_headers, write_ip, write_usual,
-};
-use crate::wire::tcp::{CHECKSUM_OFFSET, HEADER_LEN, Header, Timestamp};
-use crate::{Checksum, InterfaceConfig, InterfaceId, Transmit};
+use crate::wire::packet::{Ends, Mark, Text, Usual, Weight, write_few, write_headers, write_ip, write_usual};
+use crate::wire::tcp::{CHECKSUM_OFFSET, Header, Timestamp};
+use crate::{Checksum, Instant, InterfaceConfig, InterfaceId, Transmit};
 
 /// Writes IP and TCP headers in front of the slices of text that are already in `out`, or short text behind them. The ports are those of `key`.
-#[inline]
+#[inline(never)]
 pub(super) fn emit(
     key: &Key,
     interface: InterfaceId,
@@ -32,6 +29,29 @@ pub(super) fn emit(
     }
 }
 
+/// The same for a segment without text.
+#[inline(never)]
+pub(super) fn emit_bare(
+    key: &Key,
+    interface: InterfaceId,
+    config: &InterfaceConfig,
+    mark: Mark,
+    header: &Header,
+    out: &mut Transmit,
+) {
+    let Some(options) = header.options.few_words() else {
+        return emit(key, interface, config, mark, header, &[], out);
+    };
+    let offload = config.checksum_offload;
+    let (source, destination) = key.addresses();
+    let ends = Ends { source, destination, ports: key.ports(), mark };
+    write_few(&ends, header, options, Weight::default(), offload, &mut out.header);
+    out.interface = interface;
+    if offload {
+        out.checksum = partial(key);
+    }
+}
+
 /// The same for a usual segment with `text` octets of text, of which long text is in `out` already. A function of its own,
 /// so that it has all registers for itself.
 #[inline(never)]
@@ -44,21 +64,21 @@ pub(super) fn emit_usual(
     out: &mut Transmit,
 ) {
     let Phase::Synchronized(tcb) = &connection.phase else { return };
-    let short = if out.text.is_empty() { plain::short(tcb, text) } else { &[] };
-    let weight = if out.text.is_empty() {
-        Weight::of_short(short, offload)
+    let (short, sum): (&[u8], _) = if out.text.is_empty() {
+        let short = plain::short(tcb, text);
+        (short, Weight::of_short(short, offload).sum)
     } else {
-        Weight::of_slices(&out.text, offload)
+        (&[], Weight::of_slices(&out.text, offload).sum)
     };
     let key = &connection.key;
     let (source, destination) = key.addresses();
     let ends = Ends { source, destination, ports: key.ports(), mark: tcb.config.mark };
-    let header_len = if tcb.ts().is_some() { HEADER_LEN + TIMESTAMP_LEN } else { HEADER_LEN };
-    let length = octets(header_len + weight.len);
+    let words = if tcb.ts().is_some() { 8 } else { 5 };
+    let length = text + 4 * words;
     let addresses = write_ip(&ends, length, &mut out.header);
     let timestamp = tcb.ts().map(|ts| Timestamp { val: tcb.ts_val_at(now_ms), ecr: ts.recent });
     let usual = Usual { seq: tcb.snd.nxt, ack: tcb.rcv.nxt, flags_and_wnd, timestamp };
-    write_usual(addresses, length, key.ports(), &usual, weight.sum, offload, &mut out.header);
+    write_usual(addresses, length, key.ports(), &usual, sum, offload, &mut out.header);
     if !short.is_empty() {
         let fits = out.header.try_extend_from_slice(short);
         debug_assert!(fits.is_ok(), "short text has room");
@@ -67,6 +87,24 @@ pub(super) fn emit_usual(
     if offload {
         out.checksum = partial(key);
     }
+}
+
+/// The SYN or SYN-ACK that is due on a connection, if one is.
+#[inline(never)]
+pub(super) fn emit_syn(
+    connection: &mut Connection,
+    config: &InterfaceConfig,
+    now: Instant,
+    out: &mut Transmit,
+) -> bool {
+    let Phase::Opening(opening) = &mut connection.phase else { return false };
+    if !opening.syn_due {
+        return false;
+    }
+    let ts_val = opening.ts_val(now);
+    let header = opening.build_syn(now, ts_val);
+    emit_bare(&connection.key, connection.interface, config, opening.config.mark, &header, out);
+    true
 }
 
 /// What is left of the checksum for the device.

@@ -42,7 +42,7 @@ impl Host {
             } else if let Some(second) = frames.next() {
                 self.handle_several(now, interface, [first, second], frames);
             } else {
-                let hash = tuple_of(&first.bytes).map(|key| self.demux.hash(&key));
+                let hash = tuple_of(&first.bytes).map(|key| self.demux.hash_arriving(&key));
                 self.handle_one(now, interface, first, hash);
             }
         }

@@ -2,13 +2,12 @@
 
 use super::Host;
 use super::demux::Found;
-use super::emit::{emit, emit_usual};
+use super::emit::{emit, emit_bare, emit_syn, emit_usual};
 use super::key::Key;
 use crate::tcp::connection::Phase;
 use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left, plain, window};
 use crate::tcp::seq::SeqNum;
 use crate::tcp::tcb::{Tcb, millis32};
-use crate::tcp::timers::next_deadline;
 use crate::trace::{Direction, FrameTrace, TraceEvent};
 use crate::wire::packet::Mark;
 use crate::wire::tcp::{Flags, Header, Timestamp};
@@ -121,7 +120,11 @@ impl Host {
     #[cfg(test)]
     pub(super) fn poll_transmit_generally(&mut self, now: Instant, out: &mut Transmit) -> bool {
         out.clear();
-        let sent = self.transmit_first(now, out) || self.transmit_any(now, out);
+        let mut sent = self.transmit_first(now, out);
+        while !sent && let Some(index) = self.dirty.pop_front() {
+            let turn = self.transmit_any(now, index, out);
+            sent = self.has_taken(turn, now, index);
+        }
         self.counters.frames_out += u64::from(sent);
         sent
     }
@@ -129,12 +132,12 @@ impl Host {
     /// The straight way alone.
     #[cfg(test)]
     pub(super) fn transmit_straight(&mut self, now: Instant, out: &mut Transmit) -> bool {
-        let Some(&index) = self.dirty.front() else { return false };
+        let Some(index) = self.dirty.pop_front() else { return false };
         let turn = self.transmit_plain(now, index, out);
-        if turn == Turn::SentLast {
-            self.dirty.pop_front();
+        if turn == Turn::Nothing {
+            self.dirty.push_front(index);
         }
-        turn != Turn::Nothing
+        self.has_taken(turn, now, index)
     }
 
     /// What goes ahead of text.
@@ -154,32 +157,50 @@ impl Host {
     }
 
     fn transmit_control(&mut self, now: Instant, out: &mut Transmit) -> bool {
-        let Some(control) = self.control.pop_front() else { return false };
+        if self.tracing {
+            self.trace_control(now);
+        }
+        let Some(control) = self.control.front() else { return false };
+        let config = self.interfaces.config(control.interface);
+        emit_bare(&control.key, control.interface, config, control.mark, &control.header, out);
+        self.control.pop_front();
         if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
             self.control = VecDeque::new();
         }
-        if self.tracing {
-            let tuple = control.key.tuple();
-            let after = self.shown_after(&control.key, control.before);
-            self.trace_frame(now, Direction::Out, Some(tuple), control.before, after, None);
-        }
-        let config = self.interfaces.config(control.interface);
-        emit(&control.key, control.interface, config, control.mark, &control.header, &[], out);
         true
+    }
+
+    /// Tells those who watch of the control segment that is about to leave.
+    #[cold]
+    fn trace_control(&mut self, now: Instant) {
+        let Some(&Control { key, before, .. }) = self.control.front() else { return };
+        let after = self.shown_after(&key, before);
+        self.trace_frame(now, Direction::Out, Some(key.tuple()), before, after, None);
     }
 
     /// The next segment of the connections that may have something to send.
     /// Ledger: [1191-7].
     #[inline(always)]
     fn transmit_text(&mut self, now: Instant, out: &mut Transmit) -> bool {
-        // Most have one segment to send.
-        let Some(index) = self.dirty.pop_front() else { return false };
-        let turn = self.transmit_plain(now, index, out);
-        if turn != Turn::SentLast {
-            self.dirty.push_front(index);
+        while let Some(index) = self.dirty.pop_front() {
+            let mut turn = self.transmit_plain(now, index, out);
             if turn == Turn::Nothing {
-                return self.transmit_any(now, out);
+                turn = self.transmit_any(now, index, out);
             }
+            if self.has_taken(turn, now, index) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a connection has sent something, in front of the queue again if it may have more.
+    #[inline(always)]
+    fn has_taken(&mut self, turn: Turn, now: Instant, index: u32) -> bool {
+        match turn {
+            Turn::Nothing => return false,
+            Turn::Sent => self.dirty.push_front(index),
+            Turn::SentLast => {}
         }
         if self.tracing {
             self.trace_sent(now, index);
@@ -187,91 +208,32 @@ impl Host {
         true
     }
 
-    /// The same, whatever it is.
-    #[inline(never)]
-    fn transmit_any(&mut self, now: Instant, out: &mut Transmit) -> bool {
-        while let Some(&index) = self.dirty.front() {
-            let turn = self.transmit_connection(now, index, out);
-            if turn != Turn::Sent {
-                self.dirty.pop_front();
-            }
-            if turn != Turn::Nothing {
-                if self.tracing {
-                    self.trace_sent(now, index);
-                }
-                return true;
-            }
-            if let Some(connection) = self.connections.get_mut(index) {
-                connection.dirty = false;
-            }
-            self.arm(now, index);
-        }
-        false
-    }
-
-    /// The next segment of a connection, if it is a usual one. After [`Turn::SentLast`] it is clean and its timer armed.
+    /// The next segment of a connection, if it is a usual one or a SYN. After [`Turn::SentLast`] it is clean and its timer
+    /// armed.
     #[inline(always)]
     fn transmit_plain(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
         let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
-        let Phase::Synchronized(tcb) = &mut connection.phase else { return Turn::Nothing };
         let config = self.interfaces.config(connection.interface);
-        let merges = config.segmentation_offload && config.checksum_offload;
-        let Some(plain) = plain::next(tcb, now, merges, &mut out.text) else { return Turn::Nothing };
-        let pressed = self.recv_total > self.config.recv_total_max;
-        let wnd = window::offer(tcb, pressed);
-        let flags_and_wnd = u32::from(plain.flags.0) << 16 | u32::from(wnd);
-        emit_usual(connection, plain.text, flags_and_wnd, millis32(now), config.checksum_offload, out);
-        let Phase::Synchronized(tcb) = &mut connection.phase else { return Turn::Nothing };
-        plain.left(tcb, now);
-        if !plain.is_last() {
-            return Turn::Sent;
-        }
-        connection.dirty = false;
-        let deadline = next_deadline(tcb, now);
-        if let Some(at) = connection.armed.add(now, deadline) {
-            self.wheel.arm(Found::Connection(index).pack(), at);
-        }
-        Turn::SentLast
-    }
-
-    /// The next segment of a connection. After [`Turn::SentLast`] it is clean and its timer armed.
-    #[inline]
-    fn transmit_connection(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
-        let pressed = self.pressed();
-        let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
-        let config = self.interfaces.config(connection.interface);
-        let last = match &mut connection.phase {
-            Phase::Over(_) => return Turn::Nothing,
-            Phase::Opening(opening) => {
-                if !opening.syn_due {
-                    return Turn::Nothing;
-                }
-                let ts_val = opening.ts_val(now);
-                let header = opening.build_syn(now, ts_val);
-                let mark = opening.config.mark;
-                emit(&connection.key, connection.interface, config, mark, &header, &[], out);
-                true
-            }
+        match &mut connection.phase {
             Phase::Synchronized(tcb) => {
-                let Next::Segment(plan) = next_segment(tcb, now, text_max(tcb, config)) else {
-                    return Turn::Nothing;
-                };
-                self.counters.retransmits += u64::from(plan.kind == Kind::Retransmission);
-                let (header, short) = build::build(tcb, now, &plan, pressed, &mut out.text);
-                let short = match (&tcb.send, short) {
-                    (Some(send), Some(piece)) => send.text_of(piece),
-                    _ => &[],
-                };
-                let mark = tcb.config.mark;
-                emit(&connection.key, connection.interface, config, mark, &header, short, out);
-                if plan.text > u32::from(tcb.snd.mss) && out.text_len() > usize::from(tcb.snd.mss) {
-                    out.segment_size = NonZeroU16::new(tcb.snd.mss);
+                let merges = config.segmentation_offload && config.checksum_offload;
+                let Some(plain) = plain::next(tcb, now, merges, &mut out.text) else { return Turn::Nothing };
+                let pressed = self.recv_total > self.config.recv_total_max;
+                let wnd = window::offer(tcb, pressed);
+                let flags_and_wnd = u32::from(plain.flags.0) << 16 | u32::from(wnd);
+                let offload = config.checksum_offload;
+                emit_usual(connection, plain.text, flags_and_wnd, millis32(now), offload, out);
+                let Phase::Synchronized(tcb) = &mut connection.phase else { return Turn::Nothing };
+                plain.left(tcb, now);
+                if !plain.is_last() {
+                    return Turn::Sent;
                 }
-                nothing_left(tcb)
             }
-        };
-        if !last {
-            return Turn::Sent;
+            _ => {
+                if !emit_syn(connection, config, now, out) {
+                    return Turn::Nothing;
+                }
+            }
         }
         connection.dirty = false;
         let deadline = connection.next_deadline(now);
@@ -279,6 +241,43 @@ impl Host {
             self.wheel.arm(Found::Connection(index).pack(), at);
         }
         Turn::SentLast
+    }
+
+    /// The next segment of a connection, whatever it is. It is clean and its timer armed after [`Turn::SentLast`] and
+    /// [`Turn::Nothing`].
+    #[inline(never)]
+    fn transmit_any(&mut self, now: Instant, index: u32, out: &mut Transmit) -> Turn {
+        let pressed = self.pressed();
+        let Some(connection) = self.connections.get_mut(index) else { return Turn::Nothing };
+        let config = self.interfaces.config(connection.interface);
+        let turn = if let Phase::Synchronized(tcb) = &mut connection.phase {
+            match next_segment(tcb, now, text_max(tcb, config)) {
+                Next::Segment(plan) => {
+                    self.counters.retransmits += u64::from(plan.kind == Kind::Retransmission);
+                    let (header, short) = build::build(tcb, now, &plan, pressed, &mut out.text);
+                    let short = match (&tcb.send, short) {
+                        (Some(send), Some(piece)) => send.text_of(piece),
+                        _ => &[],
+                    };
+                    let mark = tcb.config.mark;
+                    emit(&connection.key, connection.interface, config, mark, &header, short, out);
+                    if plan.text > u32::from(tcb.snd.mss) && out.text_len() > usize::from(tcb.snd.mss) {
+                        out.segment_size = NonZeroU16::new(tcb.snd.mss);
+                    }
+                    if nothing_left(tcb) { Turn::SentLast } else { Turn::Sent }
+                }
+                Next::Nothing(_) => Turn::Nothing,
+            }
+        } else if emit_syn(connection, config, now, out) {
+            Turn::SentLast
+        } else {
+            Turn::Nothing
+        };
+        if turn != Turn::Sent {
+            connection.dirty = false;
+            self.arm(now, index);
+        }
+        turn
     }
 
     /// Tells those who watch of a segment that a connection sent.
@@ -351,6 +350,7 @@ impl Host {
 
 /// Out of the way of hosts that nobody watches, wherever it is called.
 #[cold]
+#[inline(never)]
 pub(super) fn trace_state(
     traces: &mut VecDeque<TraceEvent>,
     at: Instant,

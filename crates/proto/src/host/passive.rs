@@ -141,6 +141,8 @@ impl Host {
     }
 
     /// The accept queue is full. True: the listener says so by RST.
+    #[cold]
+    #[inline(never)]
     pub(super) fn resets_when_full(
         &mut self,
         key: Key,
@@ -185,14 +187,14 @@ impl Host {
         index
     }
 
-    fn send_syn_ack(&mut self, now: Instant, index: u32) {
+    fn send_syn_ack(&mut self, now: Instant, index: u32, before: State) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let Some(listener) = self.listeners.get(half_open.listener) else { return };
         let (key, interface) = (half_open.key, half_open.interface);
         let link_mss = link_mss(&self.interfaces, &key, interface);
         let config = &listener.config;
         let header = syn_ack(&half_open.agreed, half_open.scaled, config, link_mss, now);
-        self.reply_marked(key, interface, config.mark, header, State::SynReceived);
+        self.reply_marked(key, interface, config.mark, header, before);
     }
 
     pub(super) fn half_open_segment(
@@ -215,7 +217,7 @@ impl Host {
             Step::RepeatSynAck(reason) => {
                 half_open.refresh(seg);
                 half_open.agreed.syn_repeated = true;
-                self.send_syn_ack(now, index);
+                self.send_syn_ack(now, index, State::SynReceived);
                 Err(reason)
             }
             Step::Challenge(reason) => {
@@ -358,7 +360,7 @@ impl Host {
         } else if half_open.back_off(now) {
             self.arm_half_open(index);
             self.counters.retransmits += 1;
-            self.send_syn_ack(now, index);
+            self.send_syn_ack(now, index, State::SynReceived);
         } else {
             self.counters.half_open_expired += 1;
             self.drop_half_open(now, index);

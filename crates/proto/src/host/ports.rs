@@ -40,18 +40,13 @@ impl Ports {
 }
 
 impl Host {
-    /// A tuple that nobody owns, with a port of the ephemeral range, and its hash; `None` when all are taken.
+    /// Gives `key`, whose own port is zero, a port of the ephemeral range with which nobody owns it: its hash then; `None` when
+    /// all are taken.
     /// Ledger: [6056-2, 6056-4, 6056-7].
-    pub(super) fn ephemeral_port(
-        &mut self,
-        local: IpAddr,
-        remote: IpAddr,
-        remote_port: u16,
-    ) -> Option<(Key, u64)> {
+    pub(super) fn ephemeral_port(&mut self, key: &mut Key) -> Option<u64> {
         let (first, last) = (*self.config.ephemeral_ports.start(), *self.config.ephemeral_ports.end());
         let count = u32::from(last.checked_sub(first)?) + 1;
-        let without = Key::new(local, 0, remote, remote_port);
-        let hash = self.ports.hash(&without);
+        let hash = self.ports.hash(key);
         let counter = usize::try_from(hash >> 58).unwrap_or(0) % COUNTERS;
         let start = u32::try_from(hash & 0xffff_ffff).unwrap_or(0) % count;
         for _ in 0..count {
@@ -59,11 +54,11 @@ impl Host {
             *turn = turn.wrapping_add(1);
             let step = (start + u32::from(*turn)) % count;
             let port = first.saturating_add(u16::try_from(step).unwrap_or(0));
-            let key = without.with_ports(port, remote_port);
-            let hash = self.demux.hash(&key);
-            let free = self.find_hashed(hash, &key).is_none() && !self.ports_listening.contains_key(&port);
+            *key = key.with_ports(port, key.remote_port());
+            let hash = self.demux.hash(key);
+            let free = self.find_hashed(hash, key).is_none() && !self.ports_listening.contains_key(&port);
             if free && !self.may_be_elsewhere(hash) {
-                return Some((key, hash));
+                return Some(hash);
             }
         }
         None
@@ -71,6 +66,7 @@ impl Host {
 
     /// A port of the ephemeral range on which nobody listens.
     pub(super) fn free_listening_port(&mut self, local: IpAddr) -> Option<u16> {
-        self.ephemeral_port(local, local, 0).map(|(key, _)| key.local_port())
+        let mut key = Key::new(local, 0, local, 0);
+        self.ephemeral_port(&mut key).map(|_| key.local_port())
     }
 }

@@ -108,10 +108,14 @@ impl Host {
             reset: false,
         };
         let mark = tcb.config.mark;
+        let before = core::mem::replace(&mut connection.noted, State::TimeWait);
+        connection.since = now;
+        if self.tracing {
+            trace_state(&mut self.traces, now, &key, before, State::TimeWait);
+        }
         if let Some(header) = last_ack {
             self.reply_marked(key, interface, mark, header, State::TimeWait);
         }
-        self.note_state(now, index);
         self.insert_time_wait(now, &key, index, &record);
         self.let_go(now, index, CloseReason::Graceful);
     }
@@ -170,18 +174,24 @@ impl Host {
 
     /// Ends a connection without a word.
     pub(super) fn end_connection(&mut self, now: Instant, index: u32, reason: CloseReason) {
-        if reason == CloseReason::TimedOut
-            && self.connections.get(index).is_some_and(|connection| !connection.holder().is_application())
-        {
-            self.counters.orphans_timed_out += 1;
-        }
         let Some(connection) = self.connections.get(index) else { return };
-        if matches!(connection.phase, Phase::Over(_)) {
-            return;
+        match &connection.phase {
+            Phase::Over(_) => return,
+            Phase::Opening(opening) if opening.covers_time_wait => self.uncover_or_disown(now, index),
+            _ => {
+                let hash = self.hash_of(index, &connection.key);
+                self.disown(hash, Found::Connection(index));
+            }
         }
+        self.let_go(now, index, reason);
+    }
+
+    /// The tuple goes back to the TIME-WAIT that the connection covers, unless that is over too.
+    #[cold]
+    fn uncover_or_disown(&mut self, now: Instant, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
         let key = connection.key;
-        let covers = matches!(&connection.phase, Phase::Opening(opening) if opening.covers_time_wait);
-        if covers && self.uncover(&key, Found::Connection(index)) {
+        if self.uncover(&key, Found::Connection(index)) {
             self.trace_state(now, &key, State::SynReceived, State::TimeWait);
             if let Some(connection) = self.connections.get_mut(index) {
                 connection.noted = State::Closed; // which is not where the tuple goes
@@ -190,37 +200,37 @@ impl Host {
             let hash = self.hash_of(index, &key);
             self.disown(hash, Found::Connection(index));
         }
-        self.let_go(now, index, reason);
     }
 
     /// The tuple is another's or nobody's by now. What the application still holds of the connection becomes
     /// [`Phase::Over`].
     fn let_go(&mut self, now: Instant, index: u32, reason: CloseReason) {
         let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
-        let id = ConnectionId { index, generation };
-        let held = connection.holder().is_application();
-        let was_opening = matches!(&connection.phase, Phase::Opening(opening) if !opening.passive);
-        let charged = match &connection.phase {
-            Phase::Synchronized(tcb) => charge(tcb),
-            _ => 0,
-        };
-        let kept = if held { connection.end(reason) } else { 0 };
-        // A TIME-WAIT's own trace has told of its beginning already.
-        let silent = connection.noted == State::TimeWait;
+        self.events.push_back(Event::Closed(ConnectionId { index, generation }, reason));
         let before = core::mem::replace(&mut connection.noted, State::Closed);
-        if before != State::Closed && !silent {
+        // A TIME-WAIT's own trace has told of its beginning already.
+        if before != State::Closed && before != State::TimeWait {
             connection.since = now;
             if self.tracing {
                 trace_state(&mut self.traces, now, &connection.key, before, State::Closed);
             }
         }
-        self.events.push_back(Event::Closed(id, reason));
-        self.counters.connect_failed += u64::from(was_opening);
-        self.recharge(charged, kept);
-        if !held {
-            self.orphans = self.orphans.saturating_sub(1);
-            self.connections.discard(index, |connection| connection.armed);
+        let (held, charged) = match &connection.phase {
+            Phase::Synchronized(tcb) => (tcb.is_held(), charge(tcb)),
+            Phase::Opening(opening) => {
+                self.counters.connect_failed += u64::from(!opening.passive);
+                (opening.holder.is_application(), 0)
+            }
+            Phase::Over(_) => return,
+        };
+        if held {
+            let kept = connection.end(reason);
+            return self.recharge(charged, kept);
         }
+        self.recharge(charged, 0);
+        self.orphans = self.orphans.saturating_sub(1);
+        self.counters.orphans_timed_out += u64::from(reason == CloseReason::TimedOut);
+        self.connections.discard(index, |connection| connection.armed);
     }
 
     /// The application lets go in order.

@@ -77,7 +77,9 @@ impl ShardMap {
         })
     }
 
-    /// `shard` owns one more tuple of this hash. Only that host itself may say so: each directory has one writer.
+    /// `shard` owns one more tuple of this hash. Only that host itself may say so: each directory has one writer. Out of the
+    /// way of hosts that stand alone.
+    #[inline(never)]
     pub(super) fn add(&self, shard: u16, hash: u64) {
         for (word, at) in self.counters(shard, hash).into_iter().flatten() {
             let counts = word.load(Ordering::Relaxed);
@@ -88,6 +90,7 @@ impl ShardMap {
     }
 
     /// The reverse of [`ShardMap::add`].
+    #[inline(never)]
     pub(super) fn subtract(&self, shard: u16, hash: u64) {
         for (word, at) in self.counters(shard, hash).into_iter().flatten() {
             let counts = word.load(Ordering::Relaxed);

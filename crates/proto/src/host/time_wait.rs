@@ -166,6 +166,7 @@ impl Host {
     }
 
     // Ledger: [9293-TO-3].
+    #[inline(never)]
     fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
             self.time_wait_ended(now, Found::TimeWait4(index), &record);
@@ -372,6 +373,8 @@ impl Host {
     // ---- the covered record ----
 
     /// A half-open connection takes the tuple over; the record waits underneath.
+    #[cold]
+    #[inline(never)]
     pub(super) fn cover(&mut self, key: &Key, hash: u64, found: Found, half_open: u32) {
         match found {
             Found::TimeWait4(index) => self.time_wait_4.cover(index),

@@ -72,10 +72,14 @@ impl Armed {
     /// When the wheel needs an entry for `deadline`, if it does; counts it in then.
     #[inline(always)]
     pub(crate) fn add(&mut self, now: Instant, deadline: Instant) -> Option<Instant> {
-        if deadline == Instant::FAR_FUTURE {
-            return None;
+        let mut at = deadline;
+        let latest = now + AHEAD_MAX;
+        if at > latest {
+            if at == Instant::FAR_FUTURE {
+                return None;
+            }
+            at = latest;
         }
-        let at = deadline.min(now + AHEAD_MAX);
         let new = tick(at);
         if let Some(near) = self.near {
             // Wrapping: the lower half lies ahead. One of the same tick serves, though it be some microseconds late.

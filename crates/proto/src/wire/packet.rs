@@ -56,18 +56,43 @@ pub struct Text<'a> {
 /// and the length in `header` are not read. With `partial` the checksum field gets only the pseudo-header sum.
 #[inline]
 pub fn write_headers(ends: Ends, header: &Header, text: Text<'_>, partial: bool, out: &mut HeaderBytes) {
-    // First what has loops and calls in it: the rest is then one straight line.
-    let none = text.short.is_empty() && text.slices.is_empty();
-    let weight = if none { Weight::default() } else { Weight::of(text, partial) };
-    // What nearly every segment carries: sizes and places are then known beforehand.
-    match header.options.only_timestamp() {
-        Some(Some(words)) => write(ends, header, &words, weight, partial, out),
-        Some(None) => write(ends, header, &[], weight, partial, out),
-        None => write(ends, header, &header.options.words(), weight, partial, out),
+    let weight = if text.slices.is_empty() {
+        Weight::of_short(text.short, partial)
+    } else {
+        Weight::of_slices(text.slices, partial)
+    };
+    match header.options.few_words() {
+        Some(options) => write_few(&ends, header, options, weight, partial, out),
+        None => write_many(&ends, header, weight, partial, out),
     }
     if !text.short.is_empty() {
         put(out, text.short);
     }
+}
+
+/// The same with few options, as [`few_words`] has them, and without the text.
+///
+/// [`few_words`]: super::tcp::Options::few_words
+#[inline(always)]
+pub(crate) fn write_few(
+    ends: &Ends,
+    header: &Header,
+    (options, count): ([u32; 5], usize),
+    text: Weight,
+    partial: bool,
+    out: &mut HeaderBytes,
+) {
+    write(ends, header, (&options, count), text, partial, out);
+    // Room for all was written: zeros that change no sum, and that are cut off.
+    out.truncate(out.len().saturating_sub(4 * (options.len() - count)));
+}
+
+/// The same with any options.
+#[cold]
+#[inline(never)]
+fn write_many(ends: &Ends, header: &Header, text: Weight, partial: bool, out: &mut HeaderBytes) {
+    let words = header.options.words();
+    write(ends, header, (&words, words.len()), text, partial, out);
 }
 
 /// What the header of a segment says that has no option or only timestamps.
@@ -114,9 +139,9 @@ pub(crate) fn write_usual(
 }
 
 /// Octets of the timestamp option, padded.
-pub(crate) const TIMESTAMP_LEN: usize = 12;
+const TIMESTAMP_LEN: usize = 12;
 
-/// What the headers say of the text.
+/// What the headers say of the text: its length, and its sum unless the checksum is to be partial.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Weight {
     pub(crate) len: usize,
@@ -124,27 +149,18 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    /// The same for text in one piece.
+    /// Of text in one piece.
     #[inline(always)]
     pub(crate) fn of_short(text: &[u8], partial: bool) -> Self {
         let sum = if text.is_empty() || partial { Sum::default() } else { Sum::of(text) };
         Self { len: text.len(), sum }
     }
 
-    /// The same for text in slices.
+    /// Of text in slices.
     #[inline(never)]
     pub(crate) fn of_slices(slices: &[Bytes], partial: bool) -> Self {
-        Self::of(Text { short: &[], slices }, partial)
-    }
-
-    /// Adds up lengths, and octets unless the checksum is to be partial.
-    #[inline(never)]
-    fn of(text: Text<'_>, partial: bool) -> Self {
-        let mut all = Self { len: text.short.len(), sum: Sum::default() };
-        if !partial && !text.short.is_empty() {
-            all.sum.add(text.short);
-        }
-        for slice in text.slices {
+        let mut all = Self::default();
+        for slice in slices {
             all.len += slice.len();
             if !partial {
                 all.sum.add(slice);
@@ -154,22 +170,20 @@ impl Weight {
     }
 }
 
-/// As [`write_headers`], with the words of the options. Inlined, so that the usual numbers of them are constants.
+/// Both headers, with the words of the options, of which so many count.
 #[inline(always)]
-fn write(ends: Ends, header: &Header, options: &[u32], text: Weight, partial: bool, out: &mut HeaderBytes) {
-    let header_len = HEADER_LEN + 4 * options.len();
+fn write(
+    ends: &Ends,
+    header: &Header,
+    (options, count): (&[u32], usize),
+    text: Weight,
+    partial: bool,
+    out: &mut HeaderBytes,
+) {
+    let header_len = HEADER_LEN + 4 * count;
     let length = u32::try_from(header_len + text.len).unwrap_or(u32::MAX);
-    let fields = header.words(ends.ports, header_len);
-    // From here on `out` has a known length, and every octet its fixed place.
-    out.clear();
-    if let Some(source) = ends.source.to_v4() {
-        let addresses =
-            write_v4(u32::from_be_bytes(source), ends.destination.last_word(), length, ends.mark, out);
-        write_tcp(addresses, length, fields, options, text.sum, partial, out);
-    } else {
-        let addresses = write_v6(ends, length, out);
-        write_tcp(addresses, length, fields, options, text.sum, partial, out);
-    }
+    let addresses = write_ip(ends, length, out);
+    write_tcp(addresses, length, header.words(ends.ports, header_len), options, text.sum, partial, out);
 }
 
 /// Writes the header of a packet with `length` octets after it; returns the sum of the addresses.

@@ -328,12 +328,22 @@ impl Options {
         len
     }
 
-    /// The words of a timestamp or of no option; `None` where there are others.
+    /// The words of what most segments carry, zeros behind them, and how many they are: all that a SYN may have,
+    /// timestamps, or nothing. `None` where it is something else.
     #[inline]
-    pub(super) fn only_timestamp(&self) -> Option<Option<[u32; 3]>> {
-        let others =
-            self.mss.is_some() || self.window_scale.is_some() || self.sack_permitted || !self.sack.is_empty();
-        (!others).then(|| self.timestamp.map(|ts| [TIMESTAMP, ts.val, ts.ecr]))
+    pub(crate) fn few_words(&self) -> Option<([u32; 5], usize)> {
+        if !self.sack.is_empty() {
+            return None;
+        }
+        match (self.mss, self.window_scale, self.sack_permitted, self.timestamp) {
+            (Some(mss), Some(shift), true, Some(ts)) => {
+                let (mss, shift) = (MSS << 16 | u32::from(mss), WINDOW_SCALE << 8 | u32::from(shift));
+                Some(([mss, shift, SACK_AND_TIMESTAMP, ts.val, ts.ecr], 5))
+            }
+            (None, None, false, Some(ts)) => Some(([TIMESTAMP, ts.val, ts.ecr, 0, 0], 3)),
+            (None, None, false, None) => Some(([0; 5], 0)),
+            _ => None,
+        }
     }
 
     /// The options as they stand on the wire, in words of 32 bits: at most 14.
