@@ -240,10 +240,12 @@ impl Host {
     /// When to call [`Host::handle_timeout`] if nothing else happens. Drain [`Host::poll_transmit`] first: sending
     /// starts timers.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timers = self.wheel.next_at().unwrap_or(Instant::FAR_FUTURE);
-        let time_wait = self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never());
-        let fragments = self.reassembly.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
-        Some(timers.min(time_wait).min(fragments)).filter(|&at| at != Instant::FAR_FUTURE)
+        let mut next = self.wheel.next_or_never();
+        next = next.min(self.time_wait_4.next_or_never()).min(self.time_wait_6.next_or_never());
+        if let Some(fragments) = self.reassembly.poll_timeout() {
+            next = next.min(fragments);
+        }
+        (next != Instant::FAR_FUTURE).then_some(next)
     }
 
     /// Switches [`TraceEvent`]s on or off. Off by default, and then they cost nothing. While they are on, drain

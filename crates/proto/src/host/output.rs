@@ -228,6 +228,14 @@ impl Host {
                 if !plain.is_last() {
                     return Turn::Sent;
                 }
+                // What comes due first has its entry already. (What was set while the connection waited here is looked at:
+                // that may have been long ago.)
+                let soonest = tcb.config.soonest;
+                let first = tcb.timers.retransmit_at.min(tcb.timers.idle_at);
+                if first >= now + soonest && connection.armed.covers(now, soonest) {
+                    connection.dirty = false;
+                    return Turn::SentLast;
+                }
             }
             _ => {
                 if !emit_syn(connection, config, now, out) {

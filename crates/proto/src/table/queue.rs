@@ -63,13 +63,7 @@ impl<T: Copy> Queue<T> {
         }
     }
 
-    /// The one that has waited longest.
-    #[inline]
-    pub(crate) fn front(&self) -> Option<&T> {
-        self.items.get(self.left)
-    }
-
-    /// Takes it out.
+    /// Takes out the one that has waited longest.
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         let item = *self.items.get(self.left)?;
@@ -104,7 +98,6 @@ mod tests {
                     }
                     _ => prop_assert_eq!(queue.pop_front(), ring.pop_front()),
                 }
-                prop_assert_eq!(queue.front(), ring.front());
                 prop_assert_eq!((queue.len(), queue.is_empty()), (ring.len(), ring.is_empty()));
             }
         }
