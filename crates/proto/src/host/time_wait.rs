@@ -143,6 +143,8 @@ impl Host {
     }
 
     /// Past `time_wait_max` the one that would end first goes.
+    #[cold]
+    #[inline(never)]
     fn evict_time_wait(&mut self, now: Instant) {
         let ends_4 = self.time_wait_4.next_expiry().unwrap_or(Instant::FAR_FUTURE);
         let ends_6 = self.time_wait_6.next_expiry().unwrap_or(Instant::FAR_FUTURE);

@@ -158,6 +158,7 @@ impl Connection {
     }
 
     /// It has ended while the application holds it: what can still be read stays. How many octets that pins.
+    #[inline(never)]
     pub(crate) fn end(&mut self, reason: CloseReason) -> usize {
         let info = self.info();
         let (recv, complete) = match &mut self.phase {
