@@ -207,8 +207,6 @@ pub struct Counters {
     pub handed_over: u64,
     /// Frames taken over from another host of the group.
     pub taken_over: u64,
-    /// Text copied out of a frame because it filled less than a quarter of it, octets.
-    pub copied_out: u64,
 }
 
 impl Counters {
@@ -244,7 +242,6 @@ impl Counters {
             replies_dropped,
             handed_over,
             taken_over,
-            copied_out,
         } = other;
         self.drops.merge(drops);
         self.frames_in += frames_in;
@@ -275,6 +272,5 @@ impl Counters {
         self.replies_dropped += replies_dropped;
         self.handed_over += handed_over;
         self.taken_over += taken_over;
-        self.copied_out += copied_out;
     }
 }
