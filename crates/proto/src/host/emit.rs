@@ -64,11 +64,12 @@ pub(super) fn emit_usual(
     out: &mut Transmit,
 ) {
     let Phase::Synchronized(tcb) = &connection.phase else { return };
-    let (short, sum): (&[u8], _) = if out.text.is_empty() {
-        let short = plain::short(tcb, text);
-        (short, Weight::of_short(short, offload).sum)
-    } else {
-        (&[], Weight::of_slices(&out.text, offload).sum)
+    let short = if out.text.is_empty() { plain::short(tcb, text) } else { &[] };
+    let sum = match out.text.as_slice() {
+        [] => Weight::of_short(short, offload).sum,
+        // Long text is in one slice nearly always.
+        [long] => Weight::of_short(long, offload).sum,
+        slices => Weight::of_slices(slices, offload).sum,
     };
     let key = &connection.key;
     let (source, destination) = key.addresses();
