@@ -19,6 +19,10 @@ struct Calls {
     replayed: Option<u64>,
     largest: Call,
     slowest: Call,
+    /// The most octets that one call initialised, by the count of the tables themselves.
+    initialised: u64,
+    /// The most entries of the index that one call moved.
+    moved: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -30,12 +34,15 @@ struct Call {
 
 impl Calls {
     fn call<T>(&mut self, host: &mut Host, work: impl FnOnce(&mut Host) -> T) -> T {
-        let before = heap().allocated;
+        let (before, grown) = (heap().allocated, host.growth());
         let began = Cpu::now();
         let replayed = self.replayed == Some(self.number);
         let result = if replayed { counted_alone(|| work(host)) } else { work(host) };
         let ns = began.elapsed_ns();
         let octets = heap().allocated - before;
+        let growth = host.growth() - grown;
+        self.initialised = self.initialised.max(growth.octets_initialised);
+        self.moved = self.moved.max(growth.entries_moved);
         let call = Call { number: self.number, octets, ns };
         if octets > self.largest.octets {
             self.largest = call;
@@ -77,7 +84,9 @@ pub fn grow(name: &str, count: u32, replayed: Option<u64>) -> bool {
     }
     say("calls", calls.number);
     say("largest_call", calls.largest.number);
-    say("largest_call_bytes", calls.largest.octets);
+    say("largest_call_bytes", calls.initialised);
+    say("largest_call_entries", calls.moved);
+    say("largest_call_allocated", calls.largest.octets);
     say("largest_call_ns", format_args!("{:.0}", calls.largest.ns));
     say("slowest_call", calls.slowest.number);
     say("slowest_call_ns", format_args!("{:.0}", calls.slowest.ns));

@@ -34,6 +34,7 @@ impl Life {
 }
 
 impl App for Life {
+    #[inline]
     fn client(&mut self, host: &mut Host, now: Instant, event: Event) {
         match event {
             Event::Connected(id) => {
@@ -56,6 +57,7 @@ impl App for Life {
         }
     }
 
+    #[inline]
     fn server(&mut self, host: &mut Host, now: Instant, event: Event) {
         match event {
             Event::Incoming(listener) => while host.accept(listener).is_some() {},

@@ -85,26 +85,17 @@ impl Wire {
         interface: InterfaceId,
         max: usize,
     ) -> usize {
-        let mut crossing =
-            Crossing { pool: &mut self.pool, out: &mut self.out, from, now, left: max, crossed: 0 };
-        to.handle_frames(now, interface, &mut crossing);
-        let crossed = crossing.crossed;
-        self.carried += crossed as u64;
-        crossed
+        let before = self.carried;
+        to.handle_frames(now, interface, &mut Crossing { wire: self, from, now, left: max });
+        (self.carried - before) as usize
     }
 
     /// Takes up to `max` frames from `from`.
     pub(super) fn take(&mut self, from: &mut Host, now: Instant, max: usize) -> usize {
-        let left = max - self.frames.len();
-        self.frames.extend(Crossing {
-            pool: &mut self.pool,
-            out: &mut self.out,
-            from,
-            now,
-            left,
-            crossed: 0,
-        });
-        self.carried += self.frames.len() as u64;
+        let mut frames = std::mem::take(&mut self.frames);
+        let left = max - frames.len();
+        frames.extend(Crossing { wire: self, from, now, left });
+        self.frames = frames;
         self.frames.len()
     }
 
@@ -123,12 +114,10 @@ impl Wire {
 
 /// The frames that a host sends, until it has none or `left` of them have crossed.
 struct Crossing<'a> {
-    pool: &'a mut Pool,
-    out: &'a mut Transmit,
+    wire: &'a mut Wire,
     from: &'a mut Host,
     now: Instant,
     left: usize,
-    crossed: usize,
 }
 
 impl Iterator for Crossing<'_> {
@@ -136,15 +125,17 @@ impl Iterator for Crossing<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Frame> {
-        if self.crossed == self.left {
+        if self.left == 0 {
             return None;
         }
-        if !self.from.poll_transmit(self.now, self.out) {
-            self.left = self.crossed;
+        let Wire { pool, out, carried, .. } = &mut *self.wire;
+        if !self.from.poll_transmit(self.now, out) {
+            self.left = 0;
             return None;
         }
-        self.crossed += 1;
-        Some(copy(self.pool, self.out))
+        self.left -= 1;
+        *carried += 1;
+        Some(copy(pool, out))
     }
 }
 

@@ -46,22 +46,29 @@ impl Pool {
 }
 
 impl Ring {
-    /// Makes `last` one that is free.
+    /// Makes `last` one that is free: the oldest, or if that is in use, and so the others are, a new one.
     #[inline(never)]
     fn turn_to_next(&mut self, size: usize) {
-        let Some(last) = &mut self.last else {
-            self.last = Some(buffer(size));
-            return;
-        };
         if self.turn >= self.others.len() {
             self.turn = 0;
         }
-        let full = self.others.len() >= RING_MAX;
-        match self.others.get_mut(self.turn) {
-            Some(oldest) if oldest.is_unique() => std::mem::swap(oldest, last),
-            Some(oldest) if full => *oldest = std::mem::replace(last, buffer(size)),
-            // The oldest is in use, and so the others are.
-            _ => self.others.insert(self.turn, std::mem::replace(last, buffer(size))),
+        match (&mut self.last, self.others.get_mut(self.turn)) {
+            (Some(last), Some(oldest)) if oldest.is_unique() => {
+                std::mem::swap(oldest, last);
+                self.turn += 1;
+            }
+            _ => self.add(size),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add(&mut self, size: usize) {
+        let Some(last) = self.last.replace(buffer(size)) else { return };
+        if self.others.len() < RING_MAX {
+            self.others.insert(self.turn, last);
+        } else {
+            self.others[self.turn] = last;
         }
         self.turn += 1;
     }

@@ -30,6 +30,7 @@ impl Echo {
 }
 
 impl App for Echo {
+    #[inline]
     fn client(&mut self, host: &mut Host, now: Instant, event: Event) {
         if let Event::Readable(id) = event {
             let mut stream = host.stream(id).expect("held");
@@ -38,6 +39,7 @@ impl App for Echo {
         }
     }
 
+    #[inline]
     fn server(&mut self, host: &mut Host, now: Instant, event: Event) {
         if let Event::Readable(id) = event {
             let mut stream = host.stream(id).expect("held");

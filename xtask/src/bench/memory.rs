@@ -100,12 +100,20 @@ const TIME_WAIT_V6: Yields = Yields::Exact(&[
     pick("peak_bytes", "time_wait_v6_peak_bytes", "B"),
 ]);
 const GROW_IDLE: Yields = Yields::OneCall {
-    picks: &[pick("largest_call_bytes", "grow_idle_largest_call_bytes", "B")],
+    picks: &[
+        pick("largest_call_bytes", "grow_idle_largest_call_bytes", "B"),
+        pick("largest_call_entries", "grow_idle_largest_call_entries", "entries"),
+        pick("largest_call_allocated", "grow_idle_largest_call_allocated", "B"),
+    ],
     call: "largest_call",
     metric: "grow_idle_largest_call_instructions",
 };
 const GROW_TIME_WAIT: Yields = Yields::OneCall {
-    picks: &[pick("largest_call_bytes", "grow_time_wait_largest_call_bytes", "B")],
+    picks: &[
+        pick("largest_call_bytes", "grow_time_wait_largest_call_bytes", "B"),
+        pick("largest_call_entries", "grow_time_wait_largest_call_entries", "entries"),
+        pick("largest_call_allocated", "grow_time_wait_largest_call_allocated", "B"),
+    ],
     call: "largest_call",
     metric: "grow_time_wait_largest_call_instructions",
 };

@@ -42,6 +42,11 @@ pub(super) const TARGETS: &[Target] = &[
         1_048_576.0,
     ),
     at_most(
+        "growth to 1 M connections: no call moves more than 20,000 entries",
+        "grow_idle_largest_call_entries",
+        20_000.0,
+    ),
+    at_most(
         "the largest such call: under 1,000,000 instructions",
         "grow_idle_largest_call_instructions",
         1e6,
@@ -50,6 +55,11 @@ pub(super) const TARGETS: &[Target] = &[
         "growth to 10 M TIME-WAITs: no call initialises more than 1 MiB",
         "grow_time_wait_largest_call_bytes",
         1_048_576.0,
+    ),
+    at_most(
+        "growth to 10 M TIME-WAITs: no call moves more than 20,000 entries",
+        "grow_time_wait_largest_call_entries",
+        20_000.0,
     ),
     at_most(
         "the largest such call: under 1,000,000 instructions",

@@ -149,6 +149,7 @@ impl Host {
 
     /// Makes a chosen tuple free for a connect, if it may be: SND.NXT of a TIME-WAIT that had to go for it.
     /// Ledger: [9293-UC-OPEN-7, 6056-4].
+    #[inline(never)]
     fn free_tuple(
         &mut self,
         now: Instant,

@@ -64,6 +64,7 @@ impl Host {
 
     /// LISTEN: an ACK. It may be the last part of a handshake of which nothing was kept; else it is answered with RST
     /// (RFC 9293 §3.10.7.2).
+    #[inline(never)]
     pub(super) fn listen_ack(
         &mut self,
         now: Instant,

@@ -4,12 +4,12 @@ use super::key::Key;
 use crate::tcp::connection::{Connection, Phase};
 use crate::tcp::sends::plain;
 use crate::wire::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN};
-use crate::wire::packet::{Ends, Mark, Text, Usual, Weight, write_headers, write_ip, write_usual};
+use crate::wire::packet::{Ends, Mark, Text, Usual, Weight, write_few, write_headers, write_ip, write_usual};
 use crate::wire::tcp::{CHECKSUM_OFFSET, Header, Timestamp};
 use crate::{Checksum, Instant, InterfaceConfig, InterfaceId, Transmit};
 
 /// Writes IP and TCP headers in front of the slices of text that are already in `out`, or short text behind them. The ports are those of `key`.
-#[inline]
+#[inline(never)]
 pub(super) fn emit(
     key: &Key,
     interface: InterfaceId,
@@ -24,6 +24,29 @@ pub(super) fn emit(
     let ends = Ends { source, destination, ports: key.ports(), mark };
     let offload = config.checksum_offload;
     write_headers(ends, header, Text { short, slices: &out.text }, offload, &mut out.header);
+    if offload {
+        out.checksum = partial(key);
+    }
+}
+
+/// The same for a segment without text.
+#[inline(never)]
+pub(super) fn emit_bare(
+    key: &Key,
+    interface: InterfaceId,
+    config: &InterfaceConfig,
+    mark: Mark,
+    header: &Header,
+    out: &mut Transmit,
+) {
+    let Some(options) = header.options.few_words() else {
+        return emit(key, interface, config, mark, header, &[], out);
+    };
+    let offload = config.checksum_offload;
+    let (source, destination) = key.addresses();
+    let ends = Ends { source, destination, ports: key.ports(), mark };
+    write_few(&ends, header, options, Weight::default(), offload, &mut out.header);
+    out.interface = interface;
     if offload {
         out.checksum = partial(key);
     }
@@ -80,7 +103,7 @@ pub(super) fn emit_syn(
     }
     let ts_val = opening.ts_val(now);
     let header = opening.build_syn(now, ts_val);
-    emit(&connection.key, connection.interface, config, opening.config.mark, &header, &[], out);
+    emit_bare(&connection.key, connection.interface, config, opening.config.mark, &header, out);
     true
 }
 

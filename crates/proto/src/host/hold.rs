@@ -93,6 +93,8 @@ impl Host {
     }
 
     /// A SYN begins to be held.
+    #[cold]
+    #[inline(never)]
     pub(super) fn announce_held(&mut self, index: u32) {
         let generation = self.half_open.generation(index).unwrap_or(0);
         let Some(listener) = self.half_open.get(index).map(|half_open| half_open.listener) else { return };

@@ -49,6 +49,7 @@ use crate::ip::interface::Interfaces;
 use crate::ip::outbox::Outbox;
 use crate::ip::path_mtu::PathMtu;
 use crate::ip::reassembly::Reassembly;
+use crate::table::queue::Queue;
 use crate::table::slab::Slab;
 use crate::table::wheel::Wheel;
 use crate::tcp::buffer::pool::Pools;
@@ -101,9 +102,9 @@ pub struct Host {
     ports_listening: BTreeMap<u16, Vec<u32>>,
     // What is due.
     wheel: Wheel,
-    dirty: VecDeque<u32>,
+    dirty: Queue<u32>,
     control: VecDeque<output::Control>,
-    events: VecDeque<Event>,
+    events: Queue<Event>,
     traces: VecDeque<TraceEvent>,
     tracing: bool,
     // What is counted.
@@ -139,9 +140,9 @@ impl Host {
             pools: Pools::default(),
             ports_listening: BTreeMap::new(),
             wheel: Wheel::new(),
-            dirty: VecDeque::new(),
+            dirty: Queue::default(),
             control: VecDeque::new(),
-            events: VecDeque::new(),
+            events: Queue::default(),
             traces: VecDeque::new(),
             tracing: false,
             owners: Vec::new(),
@@ -239,10 +240,12 @@ impl Host {
     /// When to call [`Host::handle_timeout`] if nothing else happens. Drain [`Host::poll_transmit`] first: sending
     /// starts timers.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timers = self.wheel.next_at().unwrap_or(Instant::FAR_FUTURE);
-        let time_wait = self.time_wait_4.next_or_never().min(self.time_wait_6.next_or_never());
-        let fragments = self.reassembly.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
-        Some(timers.min(time_wait).min(fragments)).filter(|&at| at != Instant::FAR_FUTURE)
+        let mut next = self.wheel.next_or_never();
+        next = next.min(self.time_wait_4.next_or_never()).min(self.time_wait_6.next_or_never());
+        if let Some(fragments) = self.reassembly.poll_timeout() {
+            next = next.min(fragments);
+        }
+        (next != Instant::FAR_FUTURE).then_some(next)
     }
 
     /// Switches [`TraceEvent`]s on or off. Off by default, and then they cost nothing. While they are on, drain

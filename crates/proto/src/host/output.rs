@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::demux::Found;
-use super::emit::{emit, emit_syn, emit_usual};
+use super::emit::{emit, emit_bare, emit_syn, emit_usual};
 use super::key::Key;
 use crate::tcp::connection::Phase;
 use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left, plain, window};
@@ -162,7 +162,7 @@ impl Host {
         }
         let Some(control) = self.control.front() else { return false };
         let config = self.interfaces.config(control.interface);
-        emit(&control.key, control.interface, config, control.mark, &control.header, &[], out);
+        emit_bare(&control.key, control.interface, config, control.mark, &control.header, out);
         self.control.pop_front();
         if self.control.is_empty() && self.control.capacity() > CONTROL_KEPT {
             self.control = VecDeque::new();
@@ -227,6 +227,14 @@ impl Host {
                 plain.left(tcb, now);
                 if !plain.is_last() {
                     return Turn::Sent;
+                }
+                // What comes due first has its entry already. (What was set while the connection waited here is looked at:
+                // that may have been long ago.)
+                let soonest = tcb.config.soonest;
+                let first = tcb.timers.retransmit_at.min(tcb.timers.idle_at);
+                if first >= now + soonest && connection.armed.covers(now, soonest) {
+                    connection.dirty = false;
+                    return Turn::SentLast;
                 }
             }
             _ => {

@@ -5,10 +5,10 @@ use super::key::Key;
 use super::segment::{charge, link_mss};
 use super::time_wait::Covered;
 use super::{Event, Host, HostConfig};
-use crate::table::slab::Tenant;
+use crate::table::slab::{Slab, Tenant};
 use crate::tcp::arrives;
 use crate::tcp::config::WhenFull;
-use crate::tcp::connection::{Connection, Phase};
+use crate::tcp::connection::{self, Connection, Phase};
 use crate::tcp::info::State;
 use crate::tcp::opening::half_open::{Armed, HalfOpen, Step};
 use crate::tcp::opening::isn::TupleNumbers;
@@ -21,6 +21,7 @@ use crate::tcp::settings::Settings;
 use crate::tcp::tcb::{Tcb, millis32};
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, DropReason, Instant, InterfaceId, ListenerId};
+use alloc::sync::Arc;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
@@ -141,6 +142,8 @@ impl Host {
     }
 
     /// The accept queue is full. True: the listener says so by RST.
+    #[cold]
+    #[inline(never)]
     pub(super) fn resets_when_full(
         &mut self,
         key: Key,
@@ -185,14 +188,14 @@ impl Host {
         index
     }
 
-    fn send_syn_ack(&mut self, now: Instant, index: u32) {
+    fn send_syn_ack(&mut self, now: Instant, index: u32, before: State) {
         let Some(half_open) = self.half_open.get(index) else { return };
         let Some(listener) = self.listeners.get(half_open.listener) else { return };
         let (key, interface) = (half_open.key, half_open.interface);
         let link_mss = link_mss(&self.interfaces, &key, interface);
         let config = &listener.config;
         let header = syn_ack(&half_open.agreed, half_open.scaled, config, link_mss, now);
-        self.reply_marked(key, interface, config.mark, header, State::SynReceived);
+        self.reply_marked(key, interface, config.mark, header, before);
     }
 
     pub(super) fn half_open_segment(
@@ -202,20 +205,38 @@ impl Host {
         hash: u64,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
+        let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
+        if half_open.covers_time_wait {
+            let key = half_open.key;
+            if let Some(outcome) = self.covered_segment(now, &key, seg) {
+                return outcome;
+            }
+        }
+        let Some(half_open) = self.half_open.get(index) else { return Err(DropReason::NoConnection) };
+        match half_open.judge(now, seg) {
+            Step::Establish => self.establish_passive(now, index, hash, seg),
+            step => self.half_open_step(now, index, step, seg),
+        }
+    }
+
+    /// What is not the handshake's ACK.
+    #[cold]
+    #[inline(never)]
+    fn half_open_step(
+        &mut self,
+        now: Instant,
+        index: u32,
+        step: Step,
+        seg: &Segment,
+    ) -> Result<(), DropReason> {
         let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
         let (key, interface) = (half_open.key, half_open.interface);
-        if half_open.covers_time_wait
-            && let Some(outcome) = self.covered_segment(now, &key, seg)
-        {
-            return outcome;
-        }
-        let Some(half_open) = self.half_open.get_mut(index) else { return Err(DropReason::NoConnection) };
-        match half_open.judge(now, seg) {
+        match step {
             Step::Drop(reason) => Err(reason),
             Step::RepeatSynAck(reason) => {
                 half_open.refresh(seg);
                 half_open.agreed.syn_repeated = true;
-                self.send_syn_ack(now, index);
+                self.send_syn_ack(now, index, State::SynReceived);
                 Err(reason)
             }
             Step::Challenge(reason) => {
@@ -244,7 +265,7 @@ impl Host {
                 self.reply_reset(key, interface, seg, State::SynReceived);
                 Err(reason)
             }
-            Step::Establish => self.establish_passive(now, index, hash, seg),
+            Step::Establish => Ok(()), // by the caller
         }
     }
 
@@ -274,11 +295,8 @@ impl Host {
             return Err(DropReason::ConnectionLimit);
         }
         listening.half_open = listening.half_open.saturating_sub(1);
-        let (connection, generation) = self.connections.insert_after(|armed| {
-            let tcb = Tcb::new(&half_open.agreed, &listening.config, now, Some(half_open.since));
-            let phase = Phase::Synchronized(tcb);
-            Connection::new(half_open.key, half_open.interface, phase, now, State::SynReceived, armed)
-        });
+        let (connection, generation) =
+            insert_established(&mut self.connections, half_open, &listening.config, now);
         listening.accept_queue.push_back(ConnectionId { index: connection, generation });
         let covered = half_open.covers_time_wait.then_some(half_open.key);
         self.sources.leave(half_open.source);
@@ -358,7 +376,7 @@ impl Host {
         } else if half_open.back_off(now) {
             self.arm_half_open(index);
             self.counters.retransmits += 1;
-            self.send_syn_ack(now, index);
+            self.send_syn_ack(now, index, State::SynReceived);
         } else {
             self.counters.half_open_expired += 1;
             self.drop_half_open(now, index);
@@ -392,6 +410,21 @@ pub(super) fn initial_sequence(
         Some(snd_nxt) if !iss.after(snd_nxt + 0xffff) => snd_nxt + 0x1_0000,
         _ => iss,
     }
+}
+
+/// A connection where a half-open one was. Apart from the rest, so that each value goes from its old place to its new one: among
+/// others all of them would wait together.
+#[inline(never)]
+fn insert_established(
+    connections: &mut Slab<Connection, connection::Armed>,
+    half_open: &HalfOpen,
+    config: &Arc<Settings>,
+    now: Instant,
+) -> (u32, u32) {
+    connections.insert_after(|armed| {
+        let phase = Phase::Synchronized(Tcb::new(&half_open.agreed, config, now, Some(half_open.since)));
+        Connection::new(half_open.key, half_open.interface, phase, now, State::SynReceived, armed)
+    })
 }
 
 /// The answer to a SYN.

@@ -80,7 +80,7 @@ impl Host {
         frame: &mut Frame,
     ) -> bool {
         let Some(headers) = Headers::of(&frame.bytes) else { return false };
-        let Some((generation, connection)) = self.connections.entry_mut(index) else { return false };
+        let Some(connection) = self.connections.get_mut(index) else { return false };
         let ours = connection.key.is_v4(
             headers.octets::<16, 4>(),
             headers.octets::<12, 4>(),
@@ -102,20 +102,28 @@ impl Host {
                 return false;
             }
         }
+        self.take_predicted(now, index, &seg, frame);
+        true
+    }
+
+    /// Takes the segment of a frame that was expected.
+    #[inline(never)]
+    fn take_predicted(&mut self, now: Instant, index: u32, seg: &Expected, frame: &mut Frame) {
+        let Some((generation, connection)) = self.connections.entry_mut(index) else { return };
+        let Phase::Synchronized(tcb) = &mut connection.phase else { return };
         let frame_len = frame.bytes.len();
         frame.bytes.advance(HEADERS);
         let (halves, segment_size) = (tcb.halves, frame.segment_size.map(NonZeroU16::get));
-        let charged = take(tcb, &mut self.pools, now, &seg, &mut frame.bytes, frame_len, segment_size);
+        let charged = take(tcb, &mut self.pools, now, seg, &mut frame.bytes, frame_len, segment_size);
         self.recv_total = self.recv_total.saturating_add_signed(charged as i64);
         if tcb.halves != halves {
             self.settle(now, index);
-            return true;
+            return;
         }
         let wake = core::mem::take(&mut tcb.wake);
         if tcb.is_held() {
             tell(&mut self.events, &mut connection.told, wake, ConnectionId { index, generation });
         }
         schedule(&mut self.dirty, &mut self.wheel, connection, now, index);
-        true
     }
 }

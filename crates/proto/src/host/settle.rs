@@ -5,6 +5,7 @@ use super::demux::Found;
 use super::output::trace_state;
 use super::segment::charge;
 use super::{Event, Host};
+use crate::table::queue::Queue;
 use crate::table::wheel::Wheel;
 use crate::tcp::closing::holder::Holder;
 use crate::tcp::connection::{Connection, Phase};
@@ -15,7 +16,6 @@ use crate::tcp::tcb::{Tcb, Wake};
 use crate::tcp::timers::AckDue;
 use crate::wire::tcp::{Flags, Header, Timestamp};
 use crate::{ConnectionId, Instant};
-use alloc::collections::VecDeque;
 
 impl Host {
     /// Brings the host in line with what a connection has become.
@@ -284,7 +284,7 @@ impl Host {
 
 /// The application is told, unless it has not fetched the last notice of the same kind.
 #[inline]
-pub(super) fn tell(events: &mut VecDeque<Event>, told: &mut Wake, wake: Wake, id: ConnectionId) {
+pub(super) fn tell(events: &mut Queue<Event>, told: &mut Wake, wake: Wake, id: ConnectionId) {
     if wake.readable && !core::mem::replace(&mut told.readable, true) {
         events.push_back(Event::Readable(id));
     }
@@ -295,9 +295,9 @@ pub(super) fn tell(events: &mut VecDeque<Event>, told: &mut Wake, wake: Wake, id
 
 /// What may have something to send is queued; for all else the timer is armed. Most segments leave nothing to send but an
 /// acknowledgment that may wait.
-#[inline]
+#[inline(always)]
 pub(super) fn schedule(
-    dirty: &mut VecDeque<u32>,
+    dirty: &mut Queue<u32>,
     wheel: &mut Wheel,
     connection: &mut Connection,
     now: Instant,

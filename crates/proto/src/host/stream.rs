@@ -13,9 +13,6 @@ use crate::{ConnectionId, Instant, OwnerId};
 use alloc::sync::Arc;
 use bytes::Bytes;
 
-/// No send buffer holds more: sequence numbers farther apart could not be told from those behind.
-const SEND_MAX: u32 = 1 << 30;
-
 /// The application's hold on one connection.
 pub struct Stream<'h> {
     host: &'h mut Host,
@@ -61,13 +58,15 @@ impl<'h> Stream<'h> {
     fn take_whole(&mut self, now: Instant, max: usize) -> Option<Bytes> {
         let index = self.id.index;
         let Phase::Synchronized(tcb) = &mut self.host.connections.get_mut(index)?.phase else { return None };
-        let recv = tcb.recv.as_mut()?;
+        let mut recv = tcb.recv.take()?;
         let before = recv.charged();
-        let whole = recv.take_whole(max)?;
-        self.host.pools.take_recv(&mut tcb.recv);
-        let low = window::is_low(tcb);
-        self.host.recharge(before, 0);
-        if low {
+        let Some(whole) = recv.take_whole(max) else {
+            tcb.recv = Some(recv);
+            return None;
+        };
+        self.host.pools.keep_recv(recv);
+        self.host.recv_total = self.host.recv_total.saturating_sub(before as u64);
+        if window::is_low(tcb) {
             self.host.update_window(now, index);
         }
         Some(whole)
@@ -81,12 +80,8 @@ impl<'h> Stream<'h> {
         let recv = tcb.recv.as_mut()?;
         let before = recv.charged();
         let piece = recv.take_piece(max)?;
-        let mut after = recv.charged();
-        if recv.is_empty() {
-            self.host.pools.take_recv(&mut tcb.recv);
-            after = 0;
-        }
-        let low = window::is_low(tcb);
+        self.host.pools.release_recv(&mut tcb.recv);
+        let (after, low) = (charge(tcb), window::is_low(tcb));
         self.host.recharge(before, after);
         if low {
             self.host.update_window(now, index);
@@ -307,7 +302,7 @@ impl<'h> Stream<'h> {
 /// How many of `len` octets fit into a send buffer of `limit` octets that holds `queued`.
 #[inline]
 fn room(limit: u32, queued: u32, len: usize) -> usize {
-    let room = limit.min(SEND_MAX).saturating_sub(queued);
+    let room = limit.saturating_sub(queued);
     usize::try_from(room).map_or(0, |room| room.min(len))
 }
 

@@ -143,6 +143,8 @@ impl Host {
     }
 
     /// Past `time_wait_max` the one that would end first goes.
+    #[cold]
+    #[inline(never)]
     fn evict_time_wait(&mut self, now: Instant) {
         let ends_4 = self.time_wait_4.next_expiry().unwrap_or(Instant::FAR_FUTURE);
         let ends_6 = self.time_wait_6.next_expiry().unwrap_or(Instant::FAR_FUTURE);
@@ -169,10 +171,10 @@ impl Host {
     #[inline(never)]
     fn expire_time_waits_due(&mut self, now: Instant) {
         while let Some((index, record)) = self.time_wait_4.pop_expired(now) {
-            self.time_wait_ended(now, Found::TimeWait4(index), &record);
+            self.time_wait_ended(now, Found::TimeWait4(index), &key(&record), record.is_covered());
         }
         while let Some((index, record)) = self.time_wait_6.pop_expired(now) {
-            self.time_wait_ended(now, Found::TimeWait6(index), &record);
+            self.time_wait_ended(now, Found::TimeWait6(index), &key(&record), record.is_covered());
         }
     }
 
@@ -181,12 +183,12 @@ impl Host {
         match found {
             Found::TimeWait4(index) => {
                 if let Some(record) = self.time_wait_4.remove(index) {
-                    self.time_wait_ended(now, found, &record);
+                    self.time_wait_ended(now, found, &key(&record), record.is_covered());
                 }
             }
             Found::TimeWait6(index) => {
                 if let Some(record) = self.time_wait_6.remove(index) {
-                    self.time_wait_ended(now, found, &record);
+                    self.time_wait_ended(now, found, &key(&record), record.is_covered());
                 }
             }
             _ => {}
@@ -194,14 +196,13 @@ impl Host {
     }
 
     /// TIME-WAIT to CLOSED. A half-open connection that covered the record stands alone from now on.
-    fn time_wait_ended<A: Copy + Into<IpAddr>>(&mut self, now: Instant, found: Found, record: &TimeWait<A>) {
-        let key = key(record);
-        if !record.is_covered() {
-            self.disown(self.demux.hash(&key), found);
-            return self.trace_state(now, &key, State::TimeWait, State::Closed);
+    fn time_wait_ended(&mut self, now: Instant, found: Found, key: &Key, covered: bool) {
+        if !covered {
+            self.disown(self.demux.hash(key), found);
+            return self.trace_state(now, key, State::TimeWait, State::Closed);
         }
-        self.covered.remove(&key);
-        match self.find(&key) {
+        self.covered.remove(key);
+        match self.find(key) {
             Some(Found::HalfOpen(index)) => {
                 if let Some(half_open) = self.half_open.get_mut(index) {
                     half_open.covers_time_wait = false;
@@ -373,6 +374,8 @@ impl Host {
     // ---- the covered record ----
 
     /// A half-open connection takes the tuple over; the record waits underneath.
+    #[cold]
+    #[inline(never)]
     pub(super) fn cover(&mut self, key: &Key, hash: u64, found: Found, half_open: u32) {
         match found {
             Found::TimeWait4(index) => self.time_wait_4.cover(index),

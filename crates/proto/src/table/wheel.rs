@@ -71,7 +71,7 @@ impl Wheel {
     }
 
     /// The earliest deadline, to the nanosecond.
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn next_at(&self) -> Option<Instant> {
         // No lane holds the end of time.
         if self.next == u64::MAX && self.levels.len() == 0 {
@@ -82,7 +82,6 @@ impl Wheel {
     }
 
     /// The earliest deadline; the end of time when there is none.
-    #[allow(dead_code, reason = "until the host works in batches")]
     #[inline]
     pub(crate) const fn next_or_never(&self) -> Instant {
         Instant::from_nanos(self.next)

@@ -158,6 +158,7 @@ impl Connection {
     }
 
     /// It has ended while the application holds it: what can still be read stays. How many octets that pins.
+    #[inline(never)]
     pub(crate) fn end(&mut self, reason: CloseReason) -> usize {
         let info = self.info();
         let (recv, complete) = match &mut self.phase {
@@ -189,12 +190,12 @@ impl Connection {
     }
 
     /// Whether the application holds the stream.
+    #[inline]
     pub(crate) fn is_held(&self) -> bool {
-        match &self.phase {
-            Phase::Synchronized(tcb) => tcb.is_held(),
-            Phase::Opening(opening) => opening.holder.is_application(),
-            Phase::Over(_) => true,
+        if let Phase::Synchronized(tcb) = &self.phase {
+            return tcb.is_held();
         }
+        self.holder().is_application()
     }
 
     pub(crate) fn next_deadline(&self, now: Instant) -> Instant {

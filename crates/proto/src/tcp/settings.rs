@@ -15,6 +15,9 @@ const DELAY_MAX: Duration = Duration::from_millis(499);
 /// Shorter times between two keep-alive probes are taken for this.
 const KEEPALIVE_MIN: Duration = Duration::from_millis(1);
 
+/// No send buffer holds more: sequence numbers farther apart could not be told from those behind.
+const SEND_MAX: u32 = 1 << 30;
+
 /// When to probe an idle peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probes {
@@ -43,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) rto: RtoBounds,
     /// No timer of a synchronized connection is set for less than this ahead.
     pub(crate) soonest: Span,
+    /// At most [`SEND_MAX`].
+    pub(crate) send_buffer: u32,
     /// What the text in a receive buffer may pin before it is moved together.
     pub(crate) charge_max: usize,
     /// The window of a SYN.
@@ -69,6 +74,7 @@ impl Settings {
             orphan_timeout: Span::of(config.orphan_timeout),
             keepalive,
             rto,
+            send_buffer: config.send_buffer.min(SEND_MAX),
             charge_max: RecvBuffer::charge_max(usize::try_from(config.recv_buffer).unwrap_or(usize::MAX / 2)),
             syn_window: negotiate::syn_window(&config),
             mss_bound: negotiate::mss_bound(&config),

@@ -62,16 +62,29 @@ pub fn write_headers(ends: Ends, header: &Header, text: Text<'_>, partial: bool,
         Weight::of_slices(text.slices, partial)
     };
     match header.options.few_words() {
-        Some((options, count)) => {
-            write(&ends, header, (&options, count), weight, partial, out);
-            // Room for all was written: zeros that change no sum, and that are cut off.
-            out.truncate(out.len().saturating_sub(4 * (options.len() - count)));
-        }
+        Some(options) => write_few(&ends, header, options, weight, partial, out),
         None => write_many(&ends, header, weight, partial, out),
     }
     if !text.short.is_empty() {
         put(out, text.short);
     }
+}
+
+/// The same with few options, as [`few_words`] has them, and without the text.
+///
+/// [`few_words`]: super::tcp::Options::few_words
+#[inline(always)]
+pub(crate) fn write_few(
+    ends: &Ends,
+    header: &Header,
+    (options, count): ([u32; 5], usize),
+    text: Weight,
+    partial: bool,
+    out: &mut HeaderBytes,
+) {
+    write(ends, header, (&options, count), text, partial, out);
+    // Room for all was written: zeros that change no sum, and that are cut off.
+    out.truncate(out.len().saturating_sub(4 * (options.len() - count)));
 }
 
 /// The same with any options.

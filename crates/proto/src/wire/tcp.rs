@@ -331,7 +331,7 @@ impl Options {
     /// The words of what most segments carry, zeros behind them, and how many they are: all that a SYN may have,
     /// timestamps, or nothing. `None` where it is something else.
     #[inline]
-    pub(super) fn few_words(&self) -> Option<([u32; 5], usize)> {
+    pub(crate) fn few_words(&self) -> Option<([u32; 5], usize)> {
         if !self.sack.is_empty() {
             return None;
         }

@@ -186,28 +186,78 @@ fn is_predicted(solo: &mut Solo, packet: &Bytes) -> bool {
     solo.host.handle_predicted(solo.now, InterfaceId(0), solo.id.index, &mut Frame::from(packet.clone()))
 }
 
+const USUAL: Arriving =
+    Arriving { seq: 0, ack: 0, text: 32, flags: Flags::ACK, wnd: 500, ts: 0, echo: 0, bad: None };
+const FIN: Arriving = Arriving { flags: Flags::ACK.with(Flags::FIN), ..USUAL };
+const BARE: Arriving = Arriving { text: 0, ..USUAL };
+
+/// Whether a segment takes the straight line to such a host.
+fn takes_it(solo: &Solo, arriving: Arriving) -> bool {
+    let mut solo = Solo { host: solo.host.clone(), events: Vec::new(), ..*solo };
+    let [packet, marked] = packets(&solo, &arriving).unwrap();
+    assert!(!is_predicted(&mut solo, &marked), "a reserved bit");
+    is_predicted(&mut solo, &packet)
+}
+
+/// The host has `octets` in flight.
+fn sent(solo: &mut Solo, octets: usize) {
+    solo.host.stream(solo.id).unwrap().write(solo.now, &vec![3; octets]).unwrap();
+    let mut out = Transmit::default();
+    while solo.host.poll_transmit(solo.now, &mut out) {}
+}
+
 #[test]
-fn next_segment_takes_the_straight_line_and_what_is_unusual_does_not() {
-    let usual = Arriving { seq: 0, ack: 0, text: 32, flags: Flags::ACK, wnd: 500, ts: 0, echo: 0, bad: None };
-    let push = Arriving { flags: Flags::ACK.with(Flags::PSH), text: 988, ts: 1, ..usual };
+fn next_segment_takes_the_straight_line() {
     let mut solo = established(true);
-    for arriving in [&usual, &push, &Arriving { text: 0, ..usual }] {
-        let [packet, marked] = packets(&solo, arriving).unwrap();
-        assert!(!is_predicted(&mut solo, &marked), "a reserved bit");
-        assert!(is_predicted(&mut solo, &packet), "{arriving:?}");
+    let push = Arriving { flags: Flags::ACK.with(Flags::PSH), text: 988, ts: 1, ..USUAL };
+    let full = Arriving { text: 6000, ..USUAL };
+    let full_with_fin = Arriving { text: 5999, ..FIN };
+    for arriving in [USUAL, push, full, full_with_fin, FIN, BARE, Arriving { text: 0, ..FIN }] {
+        assert!(takes_it(&solo, arriving), "{arriving:?}");
     }
+    sent(&mut solo, 1500);
+    for arriving in [USUAL, Arriving { ack: 1, ..BARE }, Arriving { ack: u32::MAX, ..BARE }] {
+        assert!(takes_it(&solo, arriving), "{arriving:?}");
+    }
+}
+
+#[test]
+fn what_any_step_has_something_to_say_about_does_not() {
+    let mut solo = established(true);
     let unusual = [
-        Arriving { seq: 1, ..usual },
-        Arriving { ts: -1, ..usual },
-        Arriving { flags: Flags::ACK.with(Flags::URG), ..usual },
-        Arriving { text: 6001, ..usual },
-        Arriving { bad: Some(60), ..usual },
+        Arriving { seq: 1, ..USUAL },
+        Arriving { seq: -1, ..USUAL },
+        Arriving { ts: -1, ..USUAL },
+        Arriving { flags: Flags::ACK.with(Flags::URG), ..USUAL },
+        Arriving { flags: Flags::ACK.with(Flags::RST), ..BARE },
+        Arriving { text: 6001, ..USUAL },
+        Arriving { text: 6000, ..FIN },
+        Arriving { bad: Some(60), ..USUAL },
+        Arriving { bad: Some(10), ..USUAL },
     ];
-    for arriving in &unusual {
-        let [packet, _] = packets(&solo, arriving).unwrap();
-        assert!(!is_predicted(&mut solo, &packet), "{arriving:?}");
+    for arriving in unusual {
+        assert!(!takes_it(&solo, arriving), "{arriving:?}");
     }
-    let mut without = established(false);
-    let [packet, _] = packets(&without, &usual).unwrap();
-    assert!(!is_predicted(&mut without, &packet), "no timestamps");
+    let [early, _] = packets(&solo, &Arriving { seq: 50, ..USUAL }).unwrap();
+    let [next, _] = packets(&solo, &USUAL).unwrap();
+    let mut waiting = Solo { host: solo.host.clone(), events: Vec::new(), ..solo };
+    waiting.host.handle_frames(waiting.now, InterfaceId(0), &mut [Frame::from(early)].into_iter());
+    assert!(!is_predicted(&mut waiting, &next), "it fills a part of a gap");
+    sent(&mut solo, 1500);
+    assert!(!takes_it(&solo, BARE), "a duplicate ACK");
+    assert!(!is_predicted(&mut established(false), &next), "no timestamps");
+}
+
+#[test]
+fn fin_takes_the_straight_line_to_a_connection_that_nobody_reads_and_text_does_not() {
+    let solo = established(true);
+    let mut closed = Solo { host: solo.host.clone(), events: Vec::new(), ..solo };
+    closed.host.stream(closed.id).unwrap().close(closed.now);
+    assert!(takes_it(&closed, Arriving { text: 0, ..FIN }));
+    assert!(!takes_it(&closed, USUAL) && !takes_it(&closed, FIN));
+    let mut ended = solo;
+    let [fin, _] = packets(&ended, &FIN).unwrap();
+    assert!(is_predicted(&mut ended, &fin));
+    assert!(takes_it(&ended, BARE));
+    assert!(!takes_it(&ended, USUAL) && !takes_it(&ended, FIN), "after the end");
 }

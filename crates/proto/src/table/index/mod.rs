@@ -205,9 +205,11 @@ impl Index {
     #[cold]
     fn shrink(&mut self, at: usize) {
         let alone = self.blocks.len() == 1;
-        if let Some(block) = self.blocks.get_mut(at)
-            && !(alone && block.limit < SHRINKING)
-        {
+        let Some(block) = self.blocks.get_mut(at) else { return };
+        if alone && block.limit < SHRINKING {
+            // It need not be asked again: if it is ever split, both halves are new ones.
+            block.floor = 0;
+        } else {
             block.resize(block.len as usize * 2, &mut self.growth);
         }
     }

@@ -73,7 +73,7 @@ impl Levels {
         }
     }
 
-    #[inline]
+    #[cfg(test)]
     pub(super) const fn len(&self) -> usize {
         self.len as usize
     }

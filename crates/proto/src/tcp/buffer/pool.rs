@@ -80,33 +80,31 @@ impl Pools {
     /// Takes the send buffer back if it is empty.
     #[inline]
     pub(crate) fn release_send(&mut self, place: &mut Option<Box<SendBuffer>>) {
-        if let Some(send) = place
-            && send.is_empty()
+        if place.as_ref().is_some_and(|send| send.is_empty())
+            && let Some(mut send) = place.take()
         {
             if send.is_untidy() {
                 send.shrink(&mut self.blocks);
             }
-            keep(&mut self.send, place);
+            keep(&mut self.send, send);
         }
     }
 
     /// Takes the receive buffer back if it is empty.
     #[inline]
     pub(crate) fn release_recv(&mut self, place: &mut Option<Box<RecvBuffer>>) {
-        if let Some(recv) = place
-            && recv.is_empty()
+        if place.as_ref().is_some_and(|recv| recv.is_empty())
+            && let Some(mut recv) = place.take()
         {
-            self.take_recv(place);
+            recv.shrink();
+            self.keep_recv(recv);
         }
     }
 
-    /// Takes the receive buffer back, which is empty.
+    /// Lets a receive buffer wait that is empty and has nothing to shrink.
     #[inline]
-    pub(crate) fn take_recv(&mut self, place: &mut Option<Box<RecvBuffer>>) {
-        if let Some(recv) = place {
-            recv.shrink();
-        }
-        keep(&mut self.recv, place);
+    pub(crate) fn keep_recv(&mut self, empty: Box<RecvBuffer>) {
+        keep(&mut self.recv, empty);
     }
 }
 
@@ -118,10 +116,8 @@ fn make<T: Default>() -> Box<T> {
 
 /// Lets an empty buffer wait, if there is room for it.
 #[inline]
-fn keep<T>(waiting: &mut ArrayVec<Box<T>, BUFFERS>, place: &mut Option<Box<T>>) {
-    if let Some(empty) = place.take()
-        && let Err(full) = waiting.try_push(empty)
-    {
+fn keep<T>(waiting: &mut ArrayVec<Box<T>, BUFFERS>, empty: Box<T>) {
+    if let Err(full) = waiting.try_push(empty) {
         discard(full.element());
     }
 }

@@ -94,10 +94,11 @@ fn may_leave_without_text(tcb: &Tcb, fin: bool, outstanding: u32) -> bool {
 /// So much text of the next segment, if it is short.
 #[inline(always)]
 pub(crate) fn short(tcb: &Tcb, text: u32) -> &[u8] {
-    match &tcb.send {
-        Some(send) if text > 0 => send.written(tcb.outstanding() as usize, text as usize),
-        _ => &[],
+    if text == 0 {
+        return &[];
     }
+    let Some(send) = &tcb.send else { return &[] };
+    send.written(tcb.outstanding() as usize, text as usize)
 }
 
 impl Plain {

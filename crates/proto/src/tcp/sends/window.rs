@@ -10,7 +10,7 @@ pub(crate) fn offer(tcb: &mut Tcb, pressed: bool) -> u16 {
     let free = free(tcb, pressed);
     let wnd = tcb.rcv.wnd();
     // The edge moves by a worthwhile step or not at all, and never to the left (RFC 9293 SHLD-14).
-    if free >= wnd.saturating_add(step(tcb)) {
+    if free.saturating_sub(wnd) >= step(tcb) {
         let largest = u32::from(u16::MAX) << tcb.rcv_shift;
         let offered = (free.min(largest) >> tcb.rcv_shift) << tcb.rcv_shift;
         if offered > wnd {
