@@ -190,7 +190,16 @@ impl HalfOpen {
 
 #[cfg(test)]
 mod tests {
-    use super::HalfOpen;
+    use super::{Armed, HalfOpen};
+    use crate::Instant;
+
+    #[test]
+    fn entry_of_the_wheel_is_asked_for_once_and_again_only_for_what_is_nearer() {
+        let (mut armed, at) = (Armed::default(), Instant::from_millis);
+        assert!(armed.add(at(9)) && !armed.add(at(9)) && !armed.add(at(10)) && armed.add(at(3)));
+        assert!(!armed.take(at(9)), "forgotten");
+        assert!(armed.take(at(3)) && !armed.take(at(3)) && armed.add(at(9)));
+    }
 
     /// With its slot's generation, an entry of the index (11.5 octets) and one of the wheel (16) it stays under 160.
     #[test]
