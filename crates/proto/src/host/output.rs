@@ -4,6 +4,7 @@ use super::Host;
 use super::demux::Found;
 use super::emit::{emit, emit_bare, emit_syn, emit_usual};
 use super::key::Key;
+use super::settle::arm;
 use crate::tcp::connection::Phase;
 use crate::tcp::sends::{Kind, Next, build, next_segment, nothing_left, plain, window};
 use crate::tcp::seq::SeqNum;
@@ -244,10 +245,7 @@ impl Host {
             }
         }
         connection.dirty = false;
-        let deadline = connection.next_deadline(now);
-        if let Some(at) = connection.armed.add(now, deadline) {
-            self.wheel.arm(Found::Connection(index).pack(), at);
-        }
+        arm(&mut self.wheel, connection, now, index);
         Turn::SentLast
     }
 

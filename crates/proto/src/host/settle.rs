@@ -78,12 +78,10 @@ impl Host {
         }
     }
 
-    /// Arms the timing wheel for the connection's earliest deadline, unless it holds one of ours that is no later.
+    /// As [`arm`], of the connection in slot `index`.
     pub(super) fn arm(&mut self, now: Instant, index: u32) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        let deadline = connection.next_deadline(now);
-        if let Some(at) = connection.armed.add(now, deadline) {
-            self.wheel.arm(Found::Connection(index).pack(), at);
+        if let Some(connection) = self.connections.get_mut(index) {
+            arm(&mut self.wheel, connection, now, index);
         }
     }
 
@@ -313,14 +311,19 @@ pub(super) fn schedule(
         if connection.armed.covers(now, tcb.config.soonest) {
             return;
         }
-        let deadline = connection.next_deadline(now);
-        if let Some(at) = connection.armed.add(now, deadline) {
-            wheel.arm(Found::Connection(index).pack(), at);
-        }
-        return;
+        return arm(wheel, connection, now, index);
     }
     connection.dirty = true;
     dirty.push_back(index);
+}
+
+/// Arms the timing wheel for the connection's earliest deadline, unless it holds one of ours that is no later.
+#[inline(always)]
+pub(super) fn arm(wheel: &mut Wheel, connection: &mut Connection, now: Instant, index: u32) {
+    let deadline = connection.next_deadline(now);
+    if let Some(at) = connection.armed.add(now, deadline) {
+        wheel.arm(Found::Connection(index).pack(), at);
+    }
 }
 
 /// An ACK of all that has arrived, from where we stand.
